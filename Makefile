@@ -1,0 +1,37 @@
+# One environment for everything: .venv, pinned by requirements.lock, made with uv.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: setup demo test slow check ci lock clean
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml .python-version scripts/setup.sh
+	@bash scripts/setup.sh $(VENV)
+	@touch $(STAMP)
+
+demo: setup
+	@$(BIN)/huracan demo
+
+test: setup
+	@$(BIN)/python -m pytest
+
+slow: setup
+	@$(BIN)/python -m pytest -m slow
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest
+
+ci: check slow
+
+lock: setup
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.13 --no-header --no-emit-index-url --upgrade -q -o requirements.lock
+
+clean:
+	rm -rf $(VENV)

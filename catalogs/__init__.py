@@ -1,0 +1,1 @@
+"""Market data: import, check, synthesise, read as arrays."""

@@ -1,0 +1,1 @@
+"""What runs inside the event loop, and what judges it."""

@@ -1,0 +1,66 @@
+"""`huracan <verb>`: a table of module names, loaded on demand, so that a verb pays only for what it uses."""
+
+import importlib
+import sys
+
+from engine.console import err, out
+from engine.contract.errors import HuracanError
+
+VERBS: dict[str, tuple[str, str]] = {
+    "demo": ("strategies.commands.demo", "back-test the released policy on the sample catalog, beside its baselines"),
+    "doctor": ("strategies.commands.doctor", "check this machine: Python, packages, disk, catalog, released policies"),
+    "new": ("strategies.commands.new", "make a folder with a configuration to start from"),
+    "config": ("strategies.commands.config", "schema: print the JSON schema; check: read a configuration and resolve it"),
+    "data": ("catalogs.commands", "import, check, list, synth: market data in a catalog"),
+    "train": ("models.commands", "train a policy and export it"),
+    "backtest": ("strategies.commands.backtest", "run a strategy over history and write a run folder"),
+    "runs": ("strategies.commands.runs", "list the runs"),
+    "report": ("strategies.commands.report", "write a run's report again and print its path"),
+    "why": ("strategies.commands.why", "explain an order or a refusal"),
+    "policy": ("strategies.commands.policy", "list and show policies"),
+    "verify": ("strategies.commands.verify", "lookahead, warmup, export: prove a property, or name the first difference"),
+    "bench": ("strategies.commands.bench", "measure speed, as ratios within one run"),
+}
+
+
+def usage() -> str:
+    """List the verbs, a line each."""
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {text}" for verb, (_, text) in VERBS.items()]
+    return "\n".join(["usage: huracan VERB [OPTIONS]", "", *lines, "", "huracan VERB --help tells more. Exit codes: 0 done,"]) + (
+        " 2 usage or configuration, 3 a check failed, 4 the environment."
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb; the exit code is 0 done, 2 usage or configuration, 3 a check failed, 4 the environment."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        out.print(usage(), markup=False)
+        return 0 if argv else 2
+    verb, rest = argv[0], argv[1:]
+    if verb not in VERBS:
+        err.print(f"huracan: verb must be one of {', '.join(VERBS)}, was {verb}; huracan --help lists them", markup=False)
+        return 2
+    try:
+        app = importlib.import_module(VERBS[verb][0]).app
+        result = app(rest, prog_name=f"huracan {verb}", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except HuracanError as error:
+        err.print(f"huracan {verb}: {error}", markup=False)
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
+        if package in {"engine", "strategies", "models", "catalogs", "live"}:
+            raise
+        err.print(f"huracan {verb}: package {package} must be installed, was missing; run make setup", markup=False)
+        return 4
+
+
+def run() -> None:
+    """End the process with the exit code of `main`."""
+    raise SystemExit(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,1 @@
+"""The contract between the parts: observation, action, messages, configuration, errors."""

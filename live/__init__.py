@@ -1,0 +1,1 @@
+"""Trading against an exchange: adapters, nodes, monitoring."""

@@ -1,0 +1,1 @@
+"""Everything that needs torch: features, networks, the training market, algorithms, export."""

@@ -1,0 +1,1 @@
+"""The one list of actors and strategy, and the strategies themselves."""
