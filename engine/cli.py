@@ -10,7 +10,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "demo": ("strategies.commands.demo", "back-test the released policy on the sample catalog, beside its baselines"),
     "doctor": ("strategies.commands.doctor", "check this machine: Python, packages, disk, catalog, released policies"),
     "new": ("strategies.commands.new", "make a folder with a configuration to start from"),
-    "config": ("strategies.commands.config", "schema: print the JSON schema; check: read a configuration and resolve it"),
+    "config": (
+        "strategies.commands.config",
+        "schema: print the JSON schema; check: read a configuration and resolve it",
+    ),
     "data": ("catalogs.commands", "import, check, list, synth: market data in a catalog"),
     "train": ("models.commands", "train a policy and export it"),
     "backtest": ("strategies.commands.backtest", "run a strategy over history and write a run folder"),
@@ -18,7 +21,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "report": ("strategies.commands.report", "write a run's report again and print its path"),
     "why": ("strategies.commands.why", "explain an order or a refusal"),
     "policy": ("strategies.commands.policy", "list and show policies"),
-    "verify": ("strategies.commands.verify", "lookahead, warmup, export: prove a property, or name the first difference"),
+    "verify": (
+        "strategies.commands.verify",
+        "lookahead, warmup, export: prove a property, or name the first difference",
+    ),
     "bench": ("strategies.commands.bench", "measure speed, as ratios within one run"),
 }
 
@@ -27,9 +33,9 @@ def usage() -> str:
     """List the verbs, a line each."""
     width = max(map(len, VERBS))
     lines = [f"  {verb:<{width}}  {text}" for verb, (_, text) in VERBS.items()]
-    return "\n".join(["usage: huracan VERB [OPTIONS]", "", *lines, "", "huracan VERB --help tells more. Exit codes: 0 done,"]) + (
-        " 2 usage or configuration, 3 a check failed, 4 the environment."
-    )
+    return "\n".join(
+        ["usage: huracan VERB [OPTIONS]", "", *lines, "", "huracan VERB --help tells more. Exit codes: 0 done,"]
+    ) + (" 2 usage or configuration, 3 a check failed, 4 the environment.")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,7 +46,9 @@ def main(argv: list[str] | None = None) -> int:
         return 0 if argv else 2
     verb, rest = argv[0], argv[1:]
     if verb not in VERBS:
-        err.print(f"huracan: verb must be one of {', '.join(VERBS)}, was {verb}; huracan --help lists them", markup=False)
+        err.print(
+            f"huracan: verb must be one of {', '.join(VERBS)}, was {verb}; huracan --help lists them", markup=False
+        )
         return 2
     try:
         app = importlib.import_module(VERBS[verb][0]).app

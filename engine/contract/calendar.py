@@ -17,7 +17,9 @@ def bar_ns(bar: str) -> int:
     """
     step, _, unit = bar.partition("-")
     if not step.isdecimal() or int(step) < 1 or unit not in SECS_PER_UNIT:
-        raise ConfigError(broken("bar", "be a count and SECOND, MINUTE, HOUR or DAY", bar, "universe.bar", 'write "1-HOUR"'))
+        raise ConfigError(
+            broken("bar", "be a count and SECOND, MINUTE, HOUR or DAY", bar, "universe.bar", 'write "1-HOUR"')
+        )
     return int(step) * SECS_PER_UNIT[unit] * NS_PER_SEC
 
 
