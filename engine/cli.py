@@ -6,6 +6,7 @@ import sys
 from engine.console import err, out
 from engine.contract.errors import HuracanError
 
+INTERRUPTED = 130
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("strategies.commands.demo", "back-test the released policy on the sample catalog, beside its baselines"),
     "doctor": ("strategies.commands.doctor", "check this machine: Python, packages, disk, catalog, released policies"),
@@ -50,6 +51,8 @@ def main(argv: list[str] | None = None) -> int:
             f"huracan: verb must be one of {', '.join(VERBS)}, was {verb}; huracan --help lists them", markup=False
         )
         return 2
+    from typer.exceptions import Abort, TyperException
+
     try:
         app = importlib.import_module(VERBS[verb][0]).app
         result = app(rest, prog_name=f"huracan {verb}", standalone_mode=False)
@@ -57,6 +60,14 @@ def main(argv: list[str] | None = None) -> int:
     except HuracanError as error:
         err.print(f"huracan {verb}: {error}", markup=False)
         return error.exit_code
+    except TyperException as error:
+        text = error.format_message().strip()
+        line = f"huracan {verb}: {text.rstrip('.')}; huracan {verb} --help tells more"
+        err.print(text if "\n" in text else line, markup=False)
+        return 2
+    except (Abort, KeyboardInterrupt):
+        err.print(f"huracan {verb}: interrupted", markup=False)
+        return INTERRUPTED
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
         if package in {"engine", "strategies", "models", "catalogs", "live"}:

@@ -1,0 +1,1 @@
+"""Risk: the gate that every order passes."""
