@@ -1,0 +1,35 @@
+"""What components say to each other inside the event loop, and in which order they hear it."""
+
+from dataclasses import dataclass, field
+
+TURN_TOPIC = "huracan.turn"
+STRATEGY_PRIORITY = 1
+"""Actors listen to the turn with higher priorities; the strategy decides last."""
+
+BarRow = tuple[float, float, float, float, float]
+"""Open, high, low, close (quote) and volume (base) of one bar."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One event time, all instruments: collected by the conductor, enriched by the actors, decided by the strategy.
+
+    Attributes
+    ----------
+    ts_event
+        Close of the bars, UTC ns. Known at: `ts_event`.
+    seq
+        Number of the turn from 0, warm-up included.
+    rows
+        One bar per instrument in configuration order; None where it did not come in time.
+    decides
+        False while the turn only warms up windows.
+    context
+        Columns that the actors write: actor name to column name to value.
+    """
+
+    ts_event: int
+    seq: int
+    rows: tuple[BarRow | None, ...]
+    decides: bool
+    context: dict[str, dict[str, float]] = field(default_factory=dict)
