@@ -1,0 +1,1 @@
+"""Thin NautilusTrader actors around the mathematics."""

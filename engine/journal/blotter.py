@@ -1,0 +1,162 @@
+"""What became of decisions: orders, fills, and the equity at every turn, as tables."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+
+class Fill(NamedTuple):
+    """One fill.
+
+    Attributes
+    ----------
+    order_key
+        Names the decision it belongs to.
+    ts_event
+        Event time, UTC ns.
+    side
+        +1 bought, -1 sold.
+    quantity, price, fee
+        Base units; quote; account currency, positive is paid.
+    reference_price
+        Mid price that the fill assumption names, quote.
+    source
+        Where the price came from: the fill assumption in a back test.
+    """
+
+    order_key: str
+    ts_event: int
+    instrument_id: str
+    side: int
+    quantity: float
+    price: float
+    fee: float
+    reference_price: float
+    source: str
+
+
+class Order(NamedTuple):
+    """One order as it stood at the end.
+
+    Attributes
+    ----------
+    ts_decided, ts_submitted
+        Event times, UTC ns; -1 where it was never submitted.
+    quantity
+        Signed, base units.
+    decision_price
+        Close that it was sized on, quote.
+    status
+        `held`, `submitted`, `filled`, `superseded`, `cancelled`, or `denied: …` / `rejected: …` / `refused: …`.
+    """
+
+    order_key: str
+    client_order_id: str
+    ts_decided: int
+    ts_submitted: int
+    instrument_id: str
+    quantity: float
+    decision_price: float
+    status: str
+
+
+class Blotter:
+    """Collects orders, fills and equity rows.
+
+    Parameters
+    ----------
+    instruments
+        Instrument ids, in configuration order.
+    """
+
+    def __init__(self, instruments: list[str]) -> None:
+        self.instruments = instruments
+        self.orders: dict[str, Order] = {}
+        self.fills: list[Fill] = []
+        self._equity: list[tuple[int, float, float, float]] = []
+        self._quantity: list[NDArray[np.float64]] = []
+        self._exposure: list[NDArray[np.float64]] = []
+        self._target: list[NDArray[np.float64]] = []
+        self._close: list[NDArray[np.float64]] = []
+
+    def order(self, order: Order) -> None:
+        """Add an order, or replace the one with the same key."""
+        self.orders[order.order_key] = order
+
+    def equity(
+        self,
+        ts_event: int,
+        equity: float,
+        balance: float,
+        gross_frac: float,
+        quantity: NDArray[np.float64],
+        exposure: NDArray[np.float64],
+        target: NDArray[np.float64],
+        close: NDArray[np.float64],
+    ) -> None:
+        """Add one turn.
+
+        Parameters
+        ----------
+        equity, balance
+            With and without unrealised profit, account currency.
+        gross_frac
+            Sum of absolute positions over equity, before the turn's orders.
+        quantity, exposure, target, close : float64 (instruments,)
+            Base units; fraction of the budget held, and wanted; last close in quote.
+        """
+        self._equity.append((ts_event, equity, balance, gross_frac))
+        self._quantity.append(quantity.copy())
+        self._exposure.append(exposure.copy())
+        self._target.append(target.copy())
+        self._close.append(close.copy())
+
+    def orders_table(self) -> pa.Table:
+        """Orders in the order in which they were decided."""
+        return _table(Order, list(self.orders.values()))
+
+    def fills_table(self) -> pa.Table:
+        """Fills in the order in which they came."""
+        return _table(Fill, self.fills)
+
+    def equity_table(self) -> pa.Table:
+        """One row per turn: `ts_event, equity, balance, gross_frac`, then `quantity:`, `exposure:`, `target:`,
+        `close:` per instrument."""
+        columns: dict[str, Any] = {}
+        for index, (name, kind) in enumerate(
+            (("ts_event", np.int64), ("equity", np.float64), ("balance", np.float64), ("gross_frac", np.float64))
+        ):
+            columns[name] = np.array([row[index] for row in self._equity], dtype=kind)
+        for name, rows in (
+            ("quantity", self._quantity),
+            ("exposure", self._exposure),
+            ("target", self._target),
+            ("close", self._close),
+        ):
+            stacked = np.array(rows, dtype=np.float64).reshape(len(rows), len(self.instruments))
+            for index, instrument in enumerate(self.instruments):
+                columns[f"{name}:{instrument}"] = stacked[:, index]
+        return pa.table(columns)
+
+    def write(self, folder: Path) -> None:
+        """Write `orders.parquet`, `fills.parquet` and `equity.parquet`."""
+        for name, table in (
+            ("orders", self.orders_table()),
+            ("fills", self.fills_table()),
+            ("equity", self.equity_table()),
+        ):
+            pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+
+
+_ARROW = {int: pa.int64(), float: pa.float64(), str: pa.string()}
+
+
+def _table(kind: Any, rows: list[Any]) -> pa.Table:
+    types = [_ARROW[annotation] for annotation in kind.__annotations__.values()]
+    columns: list[Any] = list(zip(*rows)) or [[] for _ in types]
+    arrays = [pa.array(column, type=arrow) for column, arrow in zip(columns, types)]
+    return pa.Table.from_arrays(arrays, names=list(kind._fields))

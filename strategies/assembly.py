@@ -1,0 +1,130 @@
+"""The one list of actors and strategy, the same for back test, paper and live."""
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from engine.contract.config import Config
+from engine.contract.errors import ConfigError, PolicyError, broken
+from engine.contract.instrument import InstrumentSpec
+from engine.journal.blotter import Blotter
+from engine.journal.journal import Journal
+from engine.policy.registry import resolve
+from engine.policy.session import PolicySession
+from strategies.base import GatedStrategy
+from strategies.conductor import Conductor
+from strategies.mandate import Mandate
+
+BASELINES = {
+    "cash": "strategies.baselines.cash:Cash",
+    "buy_and_hold": "strategies.baselines.buy_and_hold:BuyAndHold",
+    "volatility_target": "strategies.baselines.volatility_target:VolatilityTarget",
+    "trend": "strategies.baselines.trend:Trend",
+    "random": "strategies.baselines.random:Random",
+}
+RULE_WARM_UP_BARS = 200
+"""Bars before the span that a rule-based strategy hears."""
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What is added to a node, and where it writes."""
+
+    actors: tuple[Any, ...]
+    strategy: GatedStrategy
+    journal: Journal
+    blotter: Blotter
+
+
+def load_session(config: Config) -> PolicySession | None:
+    """Load and verify the configured policy; None for a strategy that has none."""
+    if config.strategy_name != "policy":
+        return None
+    if config.policy is None:
+        raise ConfigError(
+            broken("policy.path", "name a policy for strategy policy", "absent", "[policy]", "huracan policy list")
+        )
+    return PolicySession(resolve(config.policy.path))
+
+
+def warm_up_bars(session: PolicySession | None) -> int:
+    """Bars before the span that the strategy hears."""
+    return RULE_WARM_UP_BARS if session is None else session.contract.window
+
+
+def strategy_class(name: str) -> type[GatedStrategy]:
+    """Find a strategy by its name, or by a module path `package.module:Class`.
+
+    Raises
+    ------
+    ConfigError
+        No such module or class, or one that is not built on the gated base.
+    """
+    module, _, attribute = BASELINES.get(name, name).partition(":")
+    known = ", ".join(["policy", *BASELINES, "or package.module:Class"])
+    if not attribute:
+        raise ConfigError(broken("strategy.name", f"be one of {known}", name, "[strategy]"))
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(broken("strategy.name", f"be one of {known}", f"{name} ({error})", "[strategy]")) from error
+    if not (isinstance(found, type) and issubclass(found, GatedStrategy)):
+        raise ConfigError(broken("strategy.name", "be a subclass of strategies.base.GatedStrategy", name, "[strategy]"))
+    return found
+
+
+def assemble(
+    config: Config,
+    instruments: tuple[InstrumentSpec, ...],
+    bar_types: list[str],
+    first_decision_ns: int,
+    session: PolicySession | None,
+    *,
+    holds_orders: bool = True,
+    deadline_ns: int = 0,
+) -> Assembly:
+    """Compose conductor, actors and strategy.
+
+    Parameters
+    ----------
+    instruments, bar_types
+        In configuration order.
+    first_decision_ns
+        Turns that close at or before this time only warm up.
+    session
+        The verified policy; None for a rule-based strategy.
+    holds_orders
+        True in back test and replay.
+    deadline_ns
+        How long a turn waits for missing bars.
+    """
+    _check_quotes(config, instruments)
+    journal, blotter = Journal(), Blotter([spec.instrument_id for spec in instruments])
+    mandate = Mandate(
+        instruments, config.universe.bar, config.venue, config.limits, config.run.seed, holds_orders, journal, blotter
+    )
+    parameters = {key: value for key, value in config.strategy.items() if key != "name"}
+    strategy: GatedStrategy
+    if session is None:
+        strategy = strategy_class(config.strategy_name)(mandate, parameters)
+    else:
+        strategy = _policy_strategy(mandate, parameters, session)
+    return Assembly((Conductor(bar_types, first_decision_ns, deadline_ns),), strategy, journal, blotter)
+
+
+def _policy_strategy(mandate: Mandate, parameters: dict[str, Any], session: PolicySession) -> GatedStrategy:
+    from strategies.policy.strategy import PolicyStrategy
+
+    known = {spec.name for spec in session.contract.inputs}
+    if known != {"bars", "position", "portfolio"}:
+        raise PolicyError(
+            broken("policy inputs", "be bars, position, portfolio", sorted(known), session.name, "export it again")
+        )
+    return PolicyStrategy(mandate, parameters, session)
+
+
+def _check_quotes(config: Config, instruments: tuple[InstrumentSpec, ...]) -> None:
+    for spec in instruments:
+        if spec.quote != config.venue.currency:
+            rule = f"be in {spec.quote}, the quote currency of {spec.instrument_id}"
+            raise ConfigError(broken("venue.balance", rule, config.venue.balance, "[venue]"))

@@ -1,0 +1,166 @@
+"""A back test: one configuration over history in NautilusTrader's engine, in chunks of time."""
+
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from nautilus_trader.backtest import BacktestEngine, BacktestEngineConfig
+from nautilus_trader.common import FileWriterConfig, LoggerConfig, LogLevel
+from nautilus_trader.execution import MakerTakerFeeModel
+from nautilus_trader.model import AccountType, Money, OmsType, Venue
+from nautilus_trader.portfolio import PortfolioConfig
+
+from catalogs.instruments import currency, nautilus_instrument
+from catalogs.storage import bar_type
+from engine.contract.config import Config
+from engine.contract.errors import HuracanError
+from engine.journal.blotter import Blotter
+from engine.journal.journal import Journal
+from engine.policy.session import PolicySession
+from strategies.assembly import Assembly, assemble, load_session, warm_up_bars
+from strategies.base import GatedStrategy
+from strategies.feed import Market, chunks, read_market
+
+BPS = Decimal(10_000)
+
+
+class RunFailure(HuracanError):
+    """A component raised inside the event loop; the run was stopped there."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a back test left behind.
+
+    Attributes
+    ----------
+    events
+        Bars, quotes, marks and funding rates that the engine processed.
+    seconds
+        Wall time inside the engine, without reading and building data.
+    funding
+        Paid (negative) or received, account currency.
+    """
+
+    config: Config
+    market: Market
+    journal: Journal
+    blotter: Blotter
+    strategy: GatedStrategy
+    events: int
+    seconds: float
+    funding: float
+
+
+def load(config: Config) -> tuple[Market, PolicySession | None]:
+    """Verify the policy and read the market of a configuration."""
+    session = load_session(config)
+    return read_market(config, warm_up_bars(session)), session
+
+
+def run(
+    config: Config, market: Market, session: PolicySession | None, log: Path | None = None, prepare: Any = None
+) -> Outcome:
+    """Run one strategy over one market.
+
+    Parameters
+    ----------
+    log
+        File for the engine's warnings and errors; None keeps none.
+    prepare
+        Called with the assembly before the run, for whoever looks on.
+
+    Raises
+    ------
+    RunFailure
+        A component raised; the first exception is its cause.
+    """
+    specs = tuple(part.bars.instrument for part in market.parts)
+    bar_types = [bar_type(spec.instrument_id, config.universe.bar) for spec in specs]
+    assembly = assemble(config, specs, bar_types, market.first_decision_ns, session)
+    if prepare is not None:
+        prepare(assembly)
+    engine = BacktestEngine(_engine_config(log))
+    try:
+        _add_venue(engine, config, Venue(specs[0].venue))
+        for spec in specs:
+            engine.add_instrument(nautilus_instrument(spec))
+        for actor in assembly.actors:
+            engine.add_actor(actor)
+        engine.add_strategy(assembly.strategy)
+        events, seconds = _stream(engine, config, market, assembly)
+        funding = _funding(engine)
+    finally:
+        engine.dispose()
+    return Outcome(config, market, assembly.journal, assembly.blotter, assembly.strategy, events, seconds, funding)
+
+
+def _engine_config(log: Path | None) -> BacktestEngineConfig:
+    writer = None if log is None else FileWriterConfig(directory=str(log.parent), file_name=log.stem, file_format="txt")
+    logging = LoggerConfig(
+        stdout_level=LogLevel.OFF,
+        fileout_level=LogLevel.OFF if log is None else LogLevel.WARNING,
+        file_config=writer,
+        is_colored=False,
+    )
+    return BacktestEngineConfig(
+        logging=logging, run_analysis=False, shutdown_on_error=True, portfolio=PortfolioConfig(use_mark_prices=True)
+    )
+
+
+def _add_venue(engine: BacktestEngine, config: Config, venue: Venue) -> None:
+    terms = config.venue
+    engine.add_venue(
+        venue,
+        OmsType.NETTING,
+        AccountType.MARGIN if terms.account == "margin" else AccountType.CASH,
+        [Money(terms.starting_balance, currency(terms.currency))],
+        default_leverage=Decimal(repr(terms.leverage)) if terms.account == "margin" else None,
+        bar_execution=False,
+        trade_execution=False,
+        fee_model=MakerTakerFeeModel(Decimal(repr(terms.maker_bps)) / BPS, Decimal(repr(terms.taker_bps)) / BPS),
+        liquidation_enabled=terms.account == "margin",
+    )
+
+
+def _stream(engine: BacktestEngine, config: Config, market: Market, assembly: Assembly) -> tuple[int, float]:
+    events, seconds = 0, 0.0
+    for lists in chunks(market, config.venue.fill, config.venue.half_spread_bps):
+        filled = [data for data in lists if data]
+        if not filled:
+            continue
+        for data in filled[:-1]:
+            engine.add_data(data, sort=False)
+        engine.add_data(filled[-1], sort=True)
+        events += sum(map(len, filled))
+        began = time.perf_counter()
+        engine.run(streaming=True)
+        seconds += time.perf_counter() - began
+        engine.clear_data()
+        for component in (*assembly.actors, assembly.strategy):
+            if component.failure is not None:
+                name = type(component).__name__
+                raise RunFailure(
+                    f"{name} must not raise, was {component.failure!r}; the run stopped there"
+                ) from component.failure
+    engine.end()
+    return events, seconds
+
+
+def _funding(engine: BacktestEngine) -> float:
+    paid = Decimal(0)
+    for position in [*engine.cache.positions(), *engine.cache.position_snapshots()]:
+        for adjustment in position.adjustments():
+            if adjustment.pnl_change is not None:
+                paid += adjustment.pnl_change.as_decimal()
+    return float(paid)
+
+
+def with_strategy(config: Config, name: str, **parameters: Any) -> Config:
+    """Return the configuration with another strategy, everything else equal."""
+    return msgspec.structs.replace(config, strategy={"name": name, **parameters})

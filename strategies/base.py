@@ -1,0 +1,445 @@
+"""The strategy base: hears turns, sizes decisions, holds every order to the gate, and writes the journal.
+
+Subclasses implement `decide` and nothing else: they answer with target exposures, never with orders of their own making. Should one
+send an order all the same, by whatever way Nautilus offers, the gate stands there too.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from nautilus_trader.model import (
+    ClientOrderId,
+    InstrumentId,
+    OrderFilled,
+    OrderSide,
+    Position,
+    Price,
+    Quantity,
+    QuoteTick,
+    StrategyId,
+    Venue,
+)
+from nautilus_trader.trading import Strategy, StrategyConfig
+from numpy.typing import NDArray
+
+from engine.contract.messages import STRATEGY_PRIORITY, TURN_TOPIC, Turn
+from engine.execution.sizing import order_lots, target_lots
+from engine.execution.tracker import AccountTracker
+from engine.journal.blotter import Fill, Order
+from engine.journal.journal import APPROVED, Entry
+from engine.risk.gate import Account, Intent, Refusal, headroom, judge
+from strategies.guard import guarded
+from strategies.mandate import Mandate
+
+HOLD = "hold"
+BELOW_MINIMUM = "refused: min_notional {:.6g} under {:.6g}"
+
+
+class Choice(NamedTuple):
+    """What a strategy wants of one instrument.
+
+    Attributes
+    ----------
+    instrument
+        Position of the instrument in the mandate.
+    target_exposure
+        Signed fraction of the budget; the present exposure, to the last bit, means hold.
+    raw_action, action
+        What was answered, and what the contract made of it; the target for a rule-based strategy.
+    confidence
+        In [0, 1].
+    observation_sha
+        First 16 digits of the SHA-256 over the inputs, or "".
+    """
+
+    instrument: int
+    target_exposure: float
+    raw_action: float
+    action: float
+    confidence: float = 1.0
+    observation_sha: str = ""
+
+
+class GatedStrategy(Strategy):
+    """Base of every strategy of this product.
+
+    Parameters
+    ----------
+    mandate
+        What may be traded, and how.
+    parameters
+        The keys beside `strategy.name` in the configuration; each subclass checks its own.
+    """
+
+    policy_name = ""
+    policy_version = ""
+
+    def __new__(cls, *_args: object, **_kwargs: object) -> "GatedStrategy":
+        """Hand the base class its configuration only."""
+        return super().__new__(cls, cls._nautilus_config())  # type: ignore[call-arg]
+
+    @classmethod
+    def _nautilus_config(cls) -> StrategyConfig:
+        return StrategyConfig(strategy_id=StrategyId("HURACAN-001"), order_id_tag="001")
+
+    def __init__(self, mandate: Mandate, parameters: dict[str, Any]) -> None:
+        super().__init__(self._nautilus_config())
+        self.failure: Exception | None = None
+        self.mandate = mandate
+        self.parameters = parameters
+        specs = mandate.instruments
+        self.instrument_ids = [InstrumentId.from_str(spec.instrument_id) for spec in specs]
+        self._index = {instrument_id: index for index, instrument_id in enumerate(self.instrument_ids)}
+        self._venue = Venue(specs[0].venue)
+        self._lot = np.array([spec.lot for spec in specs])
+        self._min_notional = np.array([spec.min_notional for spec in specs])
+        self.account = AccountTracker(len(specs), mandate.venue.starting_balance)
+        self._target = np.zeros(len(specs))
+        self._held: dict[int, Any] = {}
+        self._on_their_way: dict[str, tuple[int, float]] = {}
+        self._mid = np.full(len(specs), np.nan)
+        self._order_keys: dict[str, str] = {}
+        self._decided_ns = 0
+        self._stray = 0
+        self._json = msgspec.json.Encoder()
+
+    def decide(self, turn: Turn, present: Sequence[int], exposure: NDArray[np.float64]) -> list[Choice]:
+        """Choose for the instruments whose bar came; an instrument without a choice is left alone and not journaled.
+
+        Parameters
+        ----------
+        turn
+            Event time and bars.
+        present
+            Instruments whose bar came, in order.
+        exposure : float64 (instruments,)
+            Signed fraction of the budget held.
+        """
+        raise NotImplementedError
+
+    def warm_up(self, turn: Turn) -> None:
+        """Take in a turn's bars; called for every turn, before `decide`."""
+
+    def on_start(self) -> None:
+        """Listen to turns and, where orders are held, to quotes."""
+        self.subscribe_topic(TURN_TOPIC, self.on_turn, STRATEGY_PRIORITY)  # type: ignore[arg-type]
+        for instrument_id in self.instrument_ids:
+            self.subscribe_quotes(instrument_id)
+
+    @guarded
+    def on_turn(self, turn: Turn) -> None:
+        """Take in the bars, then decide, size, ask the gate, hold or submit, and journal."""
+        account, present = self.account, []
+        for index, row in enumerate(turn.rows):
+            if row is not None:
+                account.hear_close(index, row[3])
+                present.append(index)
+        self.warm_up(turn)
+        if not turn.decides:
+            return
+        equity = self._equity()
+        account.decide_at(turn.ts_event, equity)
+        self._decided_ns = turn.ts_event
+        if equity <= 0.0:
+            self._record(turn.ts_event, np.zeros(len(self._lot)))
+            return
+        budget = self.mandate.limits.max_position_frac * equity
+        exposure = account.notional / budget
+        choices = self.decide(turn, present, exposure)
+        missing = ",".join(str(self.instrument_ids[i]) for i, row in enumerate(turn.rows) if row is None)
+        context = self._json.encode(turn.context).decode() if turn.context else "{}"
+        for choice in choices:
+            self._act(turn, choice, float(exposure[choice.instrument]), budget, context, missing)
+        self._record(turn.ts_event, exposure)
+
+    def _act(self, turn: Turn, choice: Choice, exposure: float, budget: float, context: str, missing: str) -> None:
+        index, account, spec = choice.instrument, self.account, self.mandate.instruments[choice.instrument]
+        self._supersede(index)
+        lot, price = spec.lot, float(account.close[index])
+        position = float(np.round(account.quantity[index] / lot))
+        wanted = target_lots(choice.target_exposure, exposure, position, budget, price, lot)
+        lots, too_small = order_lots(wanted, position, price, lot, spec.min_notional)
+        view = self._view(index)
+        left = self._json.encode(headroom(view, price, self.mandate.limits)).decode()
+        verdict, order_key = HOLD, ""
+        if too_small:
+            verdict = BELOW_MINIMUM.format(float(abs(wanted - position)) * lot * price, spec.min_notional)
+        elif lots != 0.0:
+            intent = Intent(spec.instrument_id, float(lots) * lot, price)
+            answer = judge(intent, view, self.mandate.limits)
+            if isinstance(answer, Refusal):
+                verdict = str(answer)
+            else:
+                verdict, order_key = APPROVED, f"{turn.seq}:{spec.instrument_id}"
+                self._place(index, intent, order_key)
+        self._target[index] = choice.target_exposure
+        self.mandate.journal.append(
+            Entry(
+                turn.ts_event,
+                spec.instrument_id,
+                turn.seq,
+                self.policy_name,
+                self.policy_version,
+                choice.observation_sha,
+                context,
+                choice.raw_action,
+                choice.action,
+                choice.confidence,
+                choice.target_exposure,
+                budget,
+                left,
+                verdict,
+                order_key,
+                missing,
+            )
+        )
+
+    def _equity(self) -> float:
+        balances = self.portfolio.equity(self._venue)
+        account = self.account
+        total = 0.0
+        for currency, money in balances.items():
+            amount = float(money.as_decimal())
+            if str(currency) == self.mandate.venue.currency:
+                total += amount
+            else:
+                base = [i for i, spec in enumerate(self.mandate.instruments) if spec.base == str(currency)]
+                total += amount * float(account.close[base[0]])
+        return total
+
+    def _view(self, index: int) -> Account:
+        account = self.account
+        close = account.close
+        coming = np.zeros(len(close))
+        for other, quantity in self._on_their_way.values():
+            coming[other] += quantity
+        after = account.quantity + coming
+        return Account(
+            account.equity,
+            account.peak_equity,
+            account.day_equity,
+            float(after[index]),
+            float((np.abs(after) * close).sum()),
+            account.orders_today,
+        )
+
+    def _place(self, index: int, intent: Intent, order_key: str) -> None:
+        spec = self.mandate.instruments[index]
+        side = OrderSide.BUY if intent.quantity > 0 else OrderSide.SELL
+        quantity = Quantity(abs(intent.quantity), spec.size_precision)
+        order = self.order_factory.market(self.instrument_ids[index], side, quantity, tags=[order_key])
+        self._admit(index, order, order_key, intent)
+
+    def _admit(self, index: int, order: Any, order_key: str, intent: Intent) -> None:
+        client_order_id = str(order.client_order_id)
+        self._order_keys[client_order_id] = order_key
+        self._on_their_way[order_key] = (index, intent.quantity)
+        self.account.orders_today += 1
+        self.mandate.blotter.order(
+            Order(
+                order_key,
+                client_order_id,
+                self._decided_ns,
+                -1,
+                intent.instrument_id,
+                intent.quantity,
+                intent.price,
+                "held",
+            )
+        )
+        if self.mandate.holds_orders:
+            self._held[index] = (order, order_key)
+        else:
+            self._send(order, order_key)
+
+    def _send(self, order: Any, order_key: str) -> None:
+        row = self.mandate.blotter.orders[order_key]
+        self.mandate.blotter.order(row._replace(ts_submitted=self.clock.timestamp_ns(), status="submitted"))
+        super().submit_order(order)
+
+    def _supersede(self, index: int) -> None:
+        held = self._held.pop(index, None)
+        if held is not None:
+            self._settle(held[1], "superseded")
+
+    def _settle(self, order_key: str, status: str) -> None:
+        self._on_their_way.pop(order_key, None)
+        row = self.mandate.blotter.orders.get(order_key)
+        if row is not None:
+            self.mandate.blotter.order(row._replace(status=status))
+
+    def _record(self, ts_event: int, exposure: NDArray[np.float64]) -> None:
+        account = self.account
+        unrealised = float((account.quantity * (account.close - account.entry_price)).sum())
+        gross_frac = account.gross_notional / account.equity if account.equity > 0 else 0.0
+        self.mandate.blotter.equity(
+            ts_event,
+            account.equity,
+            account.equity - unrealised,
+            gross_frac,
+            account.quantity,
+            exposure,
+            self._target,
+            account.close,
+        )
+
+    @guarded
+    def on_quote(self, quote: QuoteTick) -> None:
+        """Submit what was held for this instrument since an earlier time."""
+        if not self._held:
+            return
+        index = self._index[quote.instrument_id]
+        held = self._held.get(index)
+        if held is not None and quote.ts_event > self._decided_ns:
+            del self._held[index]
+            self._mid[index] = 0.5 * (float(quote.bid_price) + float(quote.ask_price))
+            self._send(*held)
+
+    @guarded
+    def on_order_filled(self, event: OrderFilled) -> None:
+        """Write down the fill."""
+        index = self._index[event.instrument_id]
+        order: Any = self.cache.order(event.client_order_id)
+        order_key = self._order_keys.get(str(event.client_order_id), str(event.client_order_id))
+        commission: Any = event.commission
+        price, quantity = float(event.last_px), float(event.last_qty)
+        self.account.hear_fill(price * quantity)
+        reference = float(self._mid[index])
+        self.mandate.blotter.fills.append(
+            Fill(
+                order_key,
+                event.ts_event,
+                str(event.instrument_id),
+                1 if event.order_side == OrderSide.BUY else -1,
+                quantity,
+                price,
+                float(commission.as_decimal()),
+                reference if reference == reference else price,
+                self.mandate.venue.fill,
+            )
+        )
+        if order.is_closed:
+            self._settle(order_key, "filled")
+
+    @guarded
+    def on_position_event(self, event: Any) -> None:
+        """Take over the position as the engine states it."""
+        index = self._index.get(event.instrument_id)
+        if index is not None and hasattr(event, "signed_qty"):
+            self.account.hear_position(index, float(event.signed_qty), float(event.avg_px_open))
+
+    @guarded
+    def on_order_denied(self, event: Any) -> None:
+        """Write down the engine's own refusal."""
+        self._failed(event, "denied")
+
+    @guarded
+    def on_order_rejected(self, event: Any) -> None:
+        """Write down the venue's refusal."""
+        self._failed(event, "rejected")
+
+    @guarded
+    def on_order_canceled(self, event: Any) -> None:
+        """Write down the end of an order."""
+        self._failed(event, "cancelled")
+
+    def _failed(self, event: Any, word: str) -> None:
+        order_key = self._order_keys.get(str(event.client_order_id), str(event.client_order_id))
+        reason = getattr(event, "reason", None)
+        self._settle(order_key, f"{word}: {reason}" if reason else word)
+
+    def submit_order(self, order: Any, *_args: Any, **_kwargs: Any) -> None:
+        """Hold an order that did not come from a decision to the gate; refused orders are written down and go nowhere."""
+        if str(order.client_order_id) in self._order_keys:
+            super().submit_order(order)
+            return
+        self._gate_stray([order])
+
+    def submit_order_list(self, order_list: Any, *_args: Any, **_kwargs: Any) -> None:
+        """Hold every order of a list to the gate, one after the other; one refusal refuses them all."""
+        self._gate_stray(list(order_list.orders))
+
+    def modify_order(
+        self,
+        client_order_id: ClientOrderId,
+        quantity: Quantity | None = None,
+        price: Price | None = None,
+        trigger_price: Price | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Hold a modification to the gate: what it adds to the order must pass as an order of its own."""
+        order: Any = self.cache.order(client_order_id)
+        index = self._index[order.instrument_id]
+        added = 0.0 if quantity is None else float(quantity) - float(order.quantity)
+        if added > 0.0 and isinstance(
+            judge(self._intent(index, order, added), self._view(index), self.mandate.limits), Refusal
+        ):
+            self.log.warning(f"modification of {client_order_id} was refused by the gate")
+            return
+        super().modify_order(client_order_id, quantity, price, trigger_price, *args, **kwargs)
+
+    def modify_orders(self, updates: Any = (), *_args: Any, **_kwargs: Any) -> None:
+        """Modify one by one, each through the gate."""
+        for update in updates:
+            self.modify_order(*update)
+
+    def close_position(self, position: Position, *_args: Any, **_kwargs: Any) -> None:
+        """Close through the same door as every order."""
+        self._flatten(self._index[position.instrument_id])
+
+    def close_all_positions(self, instrument_id: InstrumentId, *_args: Any, **_kwargs: Any) -> None:
+        """Close through the same door as every order."""
+        self._flatten(self._index[instrument_id])
+
+    def market_exit(self) -> None:
+        """Close every position through the same door as every order."""
+        for index in range(len(self.instrument_ids)):
+            self._flatten(index)
+
+    def _flatten(self, index: int) -> None:
+        quantity = float(self.account.quantity[index])
+        self._supersede(index)
+        if quantity != 0.0:
+            intent = Intent(self.mandate.instruments[index].instrument_id, -quantity, float(self.account.close[index]))
+            self._stray += 1
+            self._place(index, intent, f"exit{self._stray}:{intent.instrument_id}")
+
+    def _intent(self, index: int, order: Any, quantity: float) -> Intent:
+        sign = 1.0 if order.side == OrderSide.BUY else -1.0
+        return Intent(self.mandate.instruments[index].instrument_id, sign * quantity, float(self.account.close[index]))
+
+    def _gate_stray(self, orders: list[Any]) -> None:
+        admitted: list[tuple[int, Any, Intent]] = []
+        for number, order in enumerate(orders):
+            index = self._index[order.instrument_id]
+            intent = self._intent(index, order, float(order.quantity))
+            self._on_their_way[f"list{number}"] = (index, 0.0)
+            answer = judge(intent, self._view(index), self.mandate.limits)
+            self._on_their_way[f"list{number}"] = (index, intent.quantity)
+            admitted.append((index, order, intent))
+            if isinstance(answer, Refusal):
+                self._stray += 1
+                key = f"stray{self._stray}:{intent.instrument_id}"
+                self.mandate.blotter.order(
+                    Order(
+                        key,
+                        str(order.client_order_id),
+                        self.clock.timestamp_ns(),
+                        -1,
+                        intent.instrument_id,
+                        intent.quantity,
+                        intent.price,
+                        str(answer),
+                    )
+                )
+                admitted = []
+                break
+        for number in range(len(orders)):
+            self._on_their_way.pop(f"list{number}", None)
+        for index, order, intent in admitted:
+            self._stray += 1
+            self._supersede(index)
+            self._admit(index, order, f"stray{self._stray}:{intent.instrument_id}", intent)

@@ -1,0 +1,1 @@
+"""Rule-based strategies that every result stands beside."""

@@ -1,0 +1,87 @@
+"""Random: enter and leave by seeded coin tosses, with the turnover and the exposure of another strategy."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.contract.messages import Turn
+from strategies.base import Choice, GatedStrategy
+from strategies.mandate import Mandate
+from strategies.parameters import checked
+
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class RandomParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A two-state Markov chain per instrument.
+
+    Attributes
+    ----------
+    enter, leave
+        Chances per decision of entering from flat, and of leaving a position.
+    exposure
+        Absolute exposure of a position, fraction of the budget.
+    short
+        Chance that an entry is short; 0 on cash accounts.
+    """
+
+    enter: Probability = 0.05
+    leave: Probability = 0.05
+    exposure: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    short: Probability = 0.0
+
+
+def matched(exposure: NDArray[np.float64], trades_per_decision: float) -> dict[str, float]:
+    """Choose parameters so that expected time in the market, exposure, side and entries equal those seen.
+
+    Parameters
+    ----------
+    exposure : float64 (n_decisions, instruments)
+        Signed exposure held at each decision, fraction of the budget.
+    trades_per_decision
+        Orders per decision and instrument; an entry and a leave are two.
+
+    Returns
+    -------
+    Parameters of the `random` strategy. In the stationary chain, entries per decision = (1 - held) * enter = held * leave.
+    """
+    held = exposure != 0
+    share = float(held.mean()) if held.size else 0.0
+    if share == 0.0 or trades_per_decision == 0.0:
+        return {"enter": 0.0, "leave": 0.0, "exposure": 0.0, "short": 0.0}
+    entries = trades_per_decision / 2.0
+    return {
+        "enter": min(1.0, entries / max(1.0 - share, entries)),
+        "leave": min(1.0, entries / share),
+        "exposure": min(1.0, float(np.abs(exposure[held]).mean())),
+        "short": float((exposure[held] < 0).mean()),
+    }
+
+
+class Random(GatedStrategy):
+    """Decides by the run's seed alone."""
+
+    policy_name = "random"
+
+    def __init__(self, mandate: Mandate, parameters: dict[str, Any]) -> None:
+        super().__init__(mandate, parameters)
+        self._own = checked(RandomParameters, parameters, "random")
+        self._short = self._own.short if mandate.venue.account == "margin" else 0.0
+        self._generator = np.random.Generator(np.random.PCG64(mandate.seed))
+
+    def decide(self, turn: Turn, present: Sequence[int], exposure: NDArray[np.float64]) -> list[Choice]:
+        """Toss two coins per instrument, whether they are needed or not, so that draws do not depend on positions."""
+        choices = []
+        coins = self._generator.random((len(exposure), 2))
+        for index in present:
+            now = float(exposure[index])
+            target = now
+            if now == 0.0 and coins[index, 0] < self._own.enter:
+                target = -self._own.exposure if coins[index, 1] < self._short else self._own.exposure
+            elif now != 0.0 and coins[index, 0] < self._own.leave:
+                target = 0.0
+            choices.append(Choice(index, target, target, target))
+        return choices

@@ -1,0 +1,36 @@
+"""What a strategy may trade, for which account, under which limits, and where it writes down what it does."""
+
+from dataclasses import dataclass
+
+from engine.contract.config import Limits, Venue
+from engine.contract.instrument import InstrumentSpec
+from engine.journal.blotter import Blotter
+from engine.journal.journal import Journal
+
+
+@dataclass(frozen=True)
+class Mandate:
+    """Everything the strategy base needs; `strategies.assembly` makes it from the configuration.
+
+    Attributes
+    ----------
+    instruments
+        In configuration order: the order of decisions.
+    bar
+        Bar specification, `1-HOUR`.
+    venue, limits
+        The account with its costs, and what the gate holds orders to.
+    seed
+        Seed of everything random in the strategy.
+    holds_orders
+        True in back test and replay: an order waits for the first later quote of its instrument. Live submits at once.
+    """
+
+    instruments: tuple[InstrumentSpec, ...]
+    bar: str
+    venue: Venue
+    limits: Limits
+    seed: int
+    holds_orders: bool
+    journal: Journal
+    blotter: Blotter

@@ -1,0 +1,105 @@
+"""The policy strategy: windows of bars and the account go in, one batched inference a turn comes out as target exposures."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.contract.action import target_exposure
+from engine.contract.errors import ConfigError, broken
+from engine.contract.messages import Turn
+from engine.policy.session import PolicySession
+from engine.policy.window import BarWindow
+from strategies.base import Choice, GatedStrategy
+from strategies.mandate import Mandate
+from strategies.parameters import checked
+
+Observer = Callable[[int, int, dict[str, NDArray[np.float32]]], None]
+"""Called with event time, instrument index and that instrument's inputs, for whoever wants to look on."""
+
+
+class PolicyParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """None: a policy brings what it needs in its folder."""
+
+
+class PolicyStrategy(GatedStrategy):
+    """Asks the graph once a turn, for all instruments whose window is full.
+
+    Parameters
+    ----------
+    mandate
+        What may be traded, and how.
+    parameters
+        The keys beside `strategy.name`.
+    session
+        The verified policy.
+
+    Raises
+    ------
+    ConfigError
+        The policy was made for another bar, or goes short where the account cannot.
+    """
+
+    def __init__(self, mandate: Mandate, parameters: dict[str, Any], session: PolicySession) -> None:
+        super().__init__(mandate, parameters)
+        checked(PolicyParameters, parameters, "policy")
+        contract = session.contract
+        if contract.bar != mandate.bar:
+            raise ConfigError(
+                broken(
+                    "universe.bar",
+                    f"be {contract.bar}, the policy's",
+                    mandate.bar,
+                    session.name,
+                    "train one for this bar",
+                )
+            )
+        if contract.action.short and mandate.venue.account == "cash":
+            raise ConfigError(broken("venue.account", "be margin for a policy that goes short", "cash", session.name))
+        self.policy_name, self.policy_version = session.manifest.name, session.manifest.version
+        self.observer: Observer | None = None
+        self._session = session
+        self._action = contract.action
+        self._window = BarWindow(len(mandate.instruments), contract.window)
+
+    def warm_up(self, turn: Turn) -> None:
+        """Slide the windows."""
+        self._window.push(turn.rows)
+
+    def decide(self, turn: Turn, present: Sequence[int], exposure: NDArray[np.float64]) -> list[Choice]:
+        """Compose the observation, ask, and resolve the answers to target exposures."""
+        ready = [index for index in present if self._window.full(index)]
+        if not ready:
+            return []
+        budget = self.mandate.limits.max_position_frac * self.account.equity
+        portfolio = self.account.portfolio()
+        inputs = {
+            "bars": self._window.rows(ready),
+            "position": self.account.position(budget)[ready],
+            "portfolio": np.repeat(portfolio[None], len(ready), axis=0),
+        }
+        answer = self._session(inputs)
+        targets = target_exposure(self._action, answer.action, exposure[ready])
+        choices = []
+        for row, index in enumerate(ready):
+            if self.observer is not None:
+                self.observer(turn.ts_event, index, {name: tensor[row] for name, tensor in inputs.items()})
+            sha = hashlib.sha256()
+            for tensor in inputs.values():
+                sha.update(tensor[row].tobytes())
+            raw = float(answer.action[row])
+            held = self._action.kind == "continuous" and abs(raw) <= self._action.hold_zone
+            choices.append(
+                Choice(
+                    index,
+                    float(targets[row]),
+                    raw,
+                    0.0 if held else raw,
+                    float(answer.confidence[row]),
+                    sha.hexdigest()[:16],
+                )
+            )
+        return choices
