@@ -1,7 +1,9 @@
 """The one list of actors and strategy, the same for back test, paper and live."""
 
 import importlib
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.contract.config import Config
@@ -64,6 +66,8 @@ def strategy_class(name: str) -> type[GatedStrategy]:
     known = ", ".join(["policy", *BASELINES, "or package.module:Class"])
     if not attribute:
         raise ConfigError(broken("strategy.name", f"be one of {known}", name, "[strategy]"))
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
@@ -101,7 +105,15 @@ def assemble(
     _check_quotes(config, instruments)
     journal, blotter = Journal(), Blotter([spec.instrument_id for spec in instruments])
     mandate = Mandate(
-        instruments, config.universe.bar, config.venue, config.limits, config.run.seed, holds_orders, journal, blotter
+        instruments,
+        config.universe.bar,
+        config.venue,
+        config.limits,
+        Path(config.data.catalog),
+        config.run.seed,
+        holds_orders,
+        journal,
+        blotter,
     )
     parameters = {key: value for key, value in config.strategy.items() if key != "name"}
     strategy: GatedStrategy

@@ -220,45 +220,13 @@ def _coverage(bars: Bars, start: int, end: int) -> Coverage:
     )
 
 
-def altered_after(market: Market, ts: int, seed: int) -> Market:
-    """Replace every price and volume of bars that close after `ts` by other plausible ones; nothing at or before `ts` changes.
-
-    Parameters
-    ----------
-    ts
-        UTC ns.
-    seed
-        Of the replacement.
-    """
-    generator = np.random.Generator(np.random.PCG64(seed))
-    return Market(
-        tuple(_altered(part, ts, generator) for part in market.parts), market.first_decision_ns, market.span_ns
-    )
-
-
-def _altered(part: InstrumentMarket, ts: int, generator: np.random.Generator) -> InstrumentMarket:
-    bars = part.bars
-    after = bars.ts_close > ts
-    count, decimals = int(after.sum()), bars.instrument.price_precision
-    level = np.where(after, 1.0, 0.0)
-    level[after] = np.exp(np.cumsum(generator.normal(0.0, 0.02, count))) * generator.uniform(0.7, 1.4)
-
-    def changed(values: Any, decimals_kept: int) -> Any:
-        out = values.copy()
-        out[after] = np.maximum(np.round(values[after] * level[after], decimals_kept), 10.0**-decimals_kept)
-        return out
-
-    columns = {name: changed(getattr(bars, name), decimals) for name in ("open", "high", "low", "close")}
-    columns["volume"] = changed(bars.volume, VOLUME_PRECISION)
-    funding = Funding(part.funding.ts, np.where(part.funding.ts > ts, -part.funding.rate, part.funding.rate))
-    return InstrumentMarket(Bars(bars.instrument, bars.bar, bars.ts_open, bars.ts_close, **columns), funding)
-
-
 def truncated_before(market: Market, ts: int) -> Market:
     """Drop every bar that opens before `ts`, and decide from the first bar on."""
     parts = []
     for part in market.parts:
         keep = part.bars.ts_open >= ts
         columns = {name: getattr(part.bars, name)[keep] for name in COLUMNS}
-        parts.append(InstrumentMarket(Bars(part.bars.instrument, part.bars.bar, **columns), part.funding))
+        parts.append(
+            InstrumentMarket(Bars(instrument=part.bars.instrument, bar=part.bars.bar, **columns), part.funding)
+        )
     return Market(tuple(parts), ts, (ts, market.span_ns[1]))

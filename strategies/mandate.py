@@ -1,6 +1,7 @@
 """What a strategy may trade, for which account, under which limits, and where it writes down what it does."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.contract.config import Limits, Venue
 from engine.contract.instrument import InstrumentSpec
@@ -20,6 +21,8 @@ class Mandate:
         Bar specification, `1-HOUR`.
     venue, limits
         The account with its costs, and what the gate holds orders to.
+    catalog
+        Where history can be read; whoever reads it is held to the look-ahead check like everything else.
     seed
         Seed of everything random in the strategy.
     holds_orders
@@ -30,6 +33,7 @@ class Mandate:
     bar: str
     venue: Venue
     limits: Limits
+    catalog: Path
     seed: int
     holds_orders: bool
     journal: Journal

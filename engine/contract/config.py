@@ -227,7 +227,7 @@ def schema() -> dict[str, Any]:
 def _set(document: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     *sections, last = key.strip().split(".")
-    if not equals or not last or not sections:
+    if not equals or not last:
         raise ConfigError(broken("--set", "be section.key=value", override))
     try:
         value = tomllib.loads(f"value = {text}")["value"]

@@ -1,0 +1,1 @@
+"""Judging what ran: metrics and the report."""

@@ -1,0 +1,181 @@
+"""Metrics of a run, from its equity curve and its fills; annualised on the market's own calendar.
+
+A metric without a defined value (no variance, no trade) is None, never infinity.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EquityCurve:
+    """Equity at every decision.
+
+    Attributes
+    ----------
+    ts_ns : int64 (n,), UTC ns
+    equity : float64 (n,), account currency
+    gross_exposure : float64 (n,), sum of absolute positions over equity
+    """
+
+    ts_ns: NDArray[np.int64]
+    equity: Floats
+    gross_exposure: Floats
+
+
+@dataclass(frozen=True)
+class Fills:
+    """Fills in the order in which they came.
+
+    Attributes
+    ----------
+    ts_ns : int64 (k,), UTC ns
+    instrument_id : list of k names
+    side : int64 (k,), +1 bought, -1 sold
+    quantity, price, fee, reference_price : float64 (k,)
+        Base units; quote; account currency, positive is paid; the mid that the fill assumption names, quote.
+    """
+
+    ts_ns: NDArray[np.int64]
+    instrument_id: list[str]
+    side: NDArray[np.int64]
+    quantity: Floats
+    price: Floats
+    fee: Floats
+    reference_price: Floats
+
+
+def compute_metrics(
+    equity: EquityCurve, fills: Fills, funding: float, bars_per_year: float
+) -> dict[str, float | int | None]:
+    """Compute every metric of a run.
+
+    Returns
+    -------
+    total_return
+        Last equity over the first, less one.
+    cagr
+        Growth per year; None when equity ends at or below zero.
+    sharpe, sortino
+        Mean simple return per bar over its standard deviation (n - 1), or over the root mean square of its negative part, times the
+        square root of `bars_per_year`; the risk-free rate is zero.
+    calmar
+        cagr over max_drawdown.
+    max_drawdown
+        Largest fall from a peak, a non-negative fraction of the peak.
+    volatility
+        Annualised standard deviation of simple returns.
+    turnover
+        Traded notional a year over mean equity; a round trip of the whole equity counts two.
+    trades, win_rate, profit_factor
+        Round trips (flat to flat, or to a flip) at average cost; the share that earned more than its fees; gains over losses.
+    exposure
+        Mean gross exposure.
+    fees, funding, slippage
+        Paid fees; funding received (negative: paid); what fills cost against their reference price.
+    """
+    curve = equity.equity
+    returns = simple_returns(curve)
+    years = len(returns) / bars_per_year
+    deviation = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+    downside = float(np.sqrt(np.mean(np.minimum(returns, 0.0) ** 2))) if len(returns) else 0.0
+    mean = float(returns.mean()) if len(returns) else 0.0
+    scale = math.sqrt(bars_per_year)
+    total = float(curve[-1] / curve[0] - 1.0) if len(curve) else 0.0
+    growth = (
+        (1.0 + total) ** (1.0 / years) - 1.0 if years > 0 and total > -1.0 and years * 709 > math.log1p(total) else None
+    )
+    drawdown = max_drawdown(curve)
+    traded = float((fills.quantity * fills.price).sum())
+    mean_equity = float(curve.mean()) if len(curve) else 0.0
+    profits = round_trips(fills)
+    gains, losses = float(profits[profits > 0].sum()), float(-profits[profits < 0].sum())
+    return {
+        "total_return": total,
+        "cagr": growth,
+        "sharpe": mean / deviation * scale if deviation > 1e-15 else None,
+        "sortino": mean / downside * scale if downside > 1e-15 else None,
+        "calmar": growth / drawdown if growth is not None and drawdown > 0 else None,
+        "max_drawdown": drawdown,
+        "volatility": deviation * scale,
+        "turnover": traded / mean_equity / years if years > 0 and mean_equity > 0 else None,
+        "trades": len(profits),
+        "win_rate": float((profits > 0).mean()) if len(profits) else None,
+        "profit_factor": gains / losses if losses > 0 else None,
+        "exposure": float(equity.gross_exposure.mean()) if len(curve) else 0.0,
+        "fees": float(fills.fee.sum()),
+        "funding": funding,
+        "slippage": float((fills.side * (fills.price - fills.reference_price) * fills.quantity).sum()),
+    }
+
+
+def simple_returns(equity: Floats) -> Floats:
+    """Return equity over the one before, less one: float64 (n - 1,)."""
+    return np.diff(equity) / equity[:-1] if len(equity) > 1 else np.zeros(0)
+
+
+def drawdowns(equity: Floats) -> Floats:
+    """Return the fall from the peak so far, a non-negative fraction: float64 (n,)."""
+    return 1.0 - equity / np.maximum.accumulate(equity)
+
+
+def max_drawdown(equity: Floats) -> float:
+    """Return the largest fall from a peak, a non-negative fraction of it."""
+    return float(drawdowns(equity).max()) if len(equity) else 0.0
+
+
+def round_trips(fills: Fills) -> Floats:
+    """Return the profit of every closed round trip, net of fees, in the order of their ends.
+
+    A trip begins when an instrument leaves flat and ends when it comes back or flips; additions are averaged in. A fill that flips
+    closes one trip and opens the next, its fee shared in proportion to quantity. What is still open at the end is not counted.
+    """
+    position: dict[str, float] = {}
+    average: dict[str, float] = {}
+    profit: dict[str, float] = {}
+    closed: list[float] = []
+    rows = zip(
+        fills.instrument_id, fills.side.tolist(), fills.quantity.tolist(), fills.price.tolist(), fills.fee.tolist()
+    )
+    for name, side, quantity, price, fee in rows:
+        held = position.get(name, 0.0)
+        reducing = min(quantity, abs(held)) if held * side < 0 else 0.0
+        opening = quantity - reducing
+        if reducing > 0.0:
+            sign = 1.0 if held > 0 else -1.0
+            profit[name] += sign * (price - average[name]) * reducing - fee * reducing / quantity
+            held -= sign * reducing
+            if abs(held) <= 1e-12 * quantity:
+                held = 0.0
+                closed.append(profit.pop(name))
+        if opening > 1e-12 * quantity:
+            size = abs(held)
+            average[name] = (average.get(name, 0.0) * size + price * opening) / (size + opening)
+            profit[name] = profit.get(name, 0.0) - fee * opening / quantity
+            held += side * opening
+        position[name] = held
+    return np.array(closed)
+
+
+def sharpe_standard_error(returns: Floats, bars_per_year: float) -> float | None:
+    """Return the standard error of the annualised Sharpe ratio of independent returns that may be skewed and fat-tailed.
+
+    References
+    ----------
+    Mertens (2002), Comments on variance of the IID estimator in Lo (2002):
+    Var = (1 + S²/2 - skew S + (kurtosis - 3) S²/4) / n, S per bar.
+    """
+    count = len(returns)
+    deviation = float(returns.std(ddof=1)) if count > 2 else 0.0
+    if deviation <= 1e-15:
+        return None
+    sharpe = float(returns.mean()) / deviation
+    standard = (returns - returns.mean()) / deviation
+    skew, kurtosis = float((standard**3).mean()), float((standard**4).mean())
+    variance = (1.0 + 0.5 * sharpe**2 - skew * sharpe + 0.25 * (kurtosis - 3.0) * sharpe**2) / count
+    return math.sqrt(max(variance, 0.0) * bars_per_year)

@@ -1,0 +1,1 @@
+"""The verbs that back-test, look at runs, and verify."""

@@ -1,0 +1,66 @@
+"""`huracan verify`: prove a property by running, or name the first difference."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from engine.console import emit, out, progress
+from engine.contract.config import load
+from engine.contract.errors import CheckFailed, broken
+from strategies import verification
+from strategies.commands.options import ConfigFile, Json, PolicyOption, Set, application, overrides
+from strategies.verification import Verdict
+
+app = application("Verify.")
+
+
+@app.command("lookahead")
+def lookahead(
+    config: ConfigFile,
+    set_: Set = None,
+    policy: PolicyOption = None,
+    times: Annotated[int, typer.Option(min=1, help="How many times to alter the future after.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Alter every bar after a time; no decision before it may change."""
+    with progress("verify lookahead", times) as advance:
+        verdict = verification.lookahead(load(config, overrides(set_, policy)), times, advance)
+    report("lookahead", "decisions compared", verdict, as_json)
+
+
+@app.command("warmup")
+def warmup(
+    config: ConfigFile,
+    set_: Set = None,
+    policy: PolicyOption = None,
+    starts: Annotated[int, typer.Option(min=1, help="How many bars to start cold at.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Start cold at any bar; the observation must be the one that a warm run saw."""
+    with progress("verify warmup", starts) as advance:
+        verdict = verification.warmup(load(config, overrides(set_, policy)), starts, advance=advance)
+    report("warmup", "observations compared", verdict, as_json)
+
+
+def report(name: str, unit: str, verdict: Verdict, as_json: bool) -> None:
+    """Print a verdict; a failed one ends with exit code 3."""
+
+    def show() -> None:
+        word = "passed" if verdict.passed else "FAILED"
+        out.print(f"verify {name}: {word}, {verdict.checked:,} {unit}, {verdict.differences:,} differ", markup=False)
+        if verdict.first_difference is not None:
+            out.print(f"  first: {verdict.first_difference}", markup=False)
+        for item in verdict.not_exercised:
+            out.print(f"  not exercised: {item}", markup=False)
+
+    emit(msgspec.to_builtins(verdict), as_json, show)
+    if not verdict.passed:
+        raise CheckFailed(
+            broken(
+                f"verify {name}",
+                "find no difference",
+                f"{verdict.differences} differences",
+                str(verdict.first_difference),
+            )
+        )

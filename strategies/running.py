@@ -1,0 +1,209 @@
+"""A back test as a user wants it: the run, its baselines on equal terms, its metrics, its folder and its report."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from catalogs.manifest import read_manifest
+from engine.contract.calendar import bars_per_year, iso
+from engine.contract.config import Config, dump
+from engine.contract.version import code_version
+from engine.evaluation.metrics import EquityCurve, Fills, compute_metrics
+from engine.journal import run as folder_format
+from engine.journal.blotter import Blotter
+from engine.policy.session import PolicySession
+from strategies.backtest import Outcome, load, run, with_strategy
+from strategies.baselines.random import matched
+from strategies.feed import Coverage, Market, coverage
+from strategies.reporting import write_report_of
+
+RANDOM_SEEDS = 5
+"""Random runs of matched turnover; the report shows the median one by total return."""
+
+Metrics = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One strategy beside the run: its equity (ts_event int64, equity float64) and its metrics."""
+
+    ts_event: NDArray[np.int64]
+    equity: NDArray[np.float64]
+    metrics: Metrics
+
+
+def execute(
+    config: Config, advance: Any = None, runs: Path = folder_format.RUNS, baselines: bool = True
+) -> tuple[Path, dict[str, Any]]:
+    """Run a configuration, then its baselines, and write the run folder.
+
+    Parameters
+    ----------
+    advance
+        Called with (1, text) after each strategy, for a progress bar.
+    baselines
+        Whether the baselines run too.
+
+    Returns
+    -------
+    The run folder, and the document that `huracan backtest --json` prints.
+    """
+    market, session = load(config)
+    step = advance or (lambda *_: None)
+    document: dict[str, Any] = {}
+
+    def fill(folder: Path, run_id: str) -> None:
+        log = folder / folder_format.LOG
+        log.touch()
+        outcome = run(config, market, session, log=log)
+        step(1, config.strategy_name)
+        beside = _baselines(config, market, outcome, step) if baselines else {}
+        document.update(write(folder, run_id, outcome, session, beside))
+
+    return folder_format.create_run(config.run.name, fill, runs), document
+
+
+def metrics_of(outcome: Outcome) -> Metrics:
+    """Compute the metrics of an outcome."""
+    equity = outcome.blotter.equity_table()
+    curve = EquityCurve(equity["ts_event"].to_numpy(), equity["equity"].to_numpy(), equity["gross_frac"].to_numpy())
+    return compute_metrics(
+        curve, fills_of(outcome.blotter), outcome.funding, bars_per_year(outcome.config.universe.bar)
+    )
+
+
+def fills_of(blotter: Blotter) -> Fills:
+    """Return the fills as arrays."""
+    table = blotter.fills_table()
+    return Fills(
+        table["ts_event"].to_numpy(),
+        table["instrument_id"].to_pylist(),
+        table["side"].to_numpy(),
+        table["quantity"].to_numpy(),
+        table["price"].to_numpy(),
+        table["fee"].to_numpy(),
+        table["reference_price"].to_numpy(),
+    )
+
+
+def _baselines(config: Config, market: Market, outcome: Outcome, step: Any) -> dict[str, Baseline]:
+    found: dict[str, Baseline] = {}
+    for name in ("cash", "buy_and_hold", "volatility_target", "trend"):
+        if name != config.strategy_name:
+            found[name] = _baseline(run(with_strategy(config, name), market, None))
+        step(1, name)
+    equity = outcome.blotter.equity_table()
+    exposure = np.stack([equity[f"exposure:{name}"].to_numpy() for name in config.universe.instruments], 1)
+    trades = len(outcome.blotter.fills) / max(1, len(outcome.journal))
+    parameters = matched(exposure, trades)
+    draws = []
+    for seed in range(RANDOM_SEEDS):
+        seeded = msgspec.structs.replace(
+            config, run=msgspec.structs.replace(config.run, seed=config.run.seed * 1_000 + seed)
+        )
+        draws.append(_baseline(run(with_strategy(seeded, "random", **parameters), market, None)))
+        step(1, "random")
+    draws.sort(key=lambda draw: draw.metrics["total_return"])
+    found["random"] = draws[len(draws) // 2]
+    return found
+
+
+def _baseline(outcome: Outcome) -> Baseline:
+    equity = outcome.blotter.equity_table()
+    return Baseline(equity["ts_event"].to_numpy(), equity["equity"].to_numpy(), metrics_of(outcome))
+
+
+def write(
+    folder: Path, run_id: str, outcome: Outcome, session: PolicySession | None, beside: dict[str, Baseline]
+) -> dict[str, Any]:
+    """Write every file of a run folder; return the document of the command."""
+    config, journal, blotter = outcome.config, outcome.journal, outcome.blotter
+    refusals: dict[str, int] = {}
+    for entry in journal.entries:
+        if entry.gate.startswith("refused: "):
+            reason = entry.gate.removeprefix("refused: ").split()[0]
+            refusals[reason] = refusals.get(reason, 0) + 1
+    for order in blotter.orders.values():
+        word, _, reason = order.status.partition(": ")
+        if word in ("denied", "rejected", "refused"):
+            refusals[f"{word} {reason}"] = refusals.get(f"{word} {reason}", 0) + 1
+    text = dump(config)
+    (folder / folder_format.CONFIG).write_text(text, encoding="utf-8")
+    journal.write(folder / folder_format.JOURNAL)
+    blotter.write(folder)
+    _write_baselines(folder / folder_format.BASELINES, beside)
+    metrics = {"metrics": metrics_of(outcome), "baselines": {name: one.metrics for name, one in beside.items()}}
+    folder_format.write_json(folder / folder_format.METRICS, metrics)
+    manifest = _manifest(run_id, outcome, session, refusals, hashlib.sha256(text.encode()).hexdigest())
+    folder_format.write_json(folder / folder_format.MANIFEST, manifest)
+    write_report_of(folder)
+    return {
+        "run_id": run_id,
+        "events": outcome.events,
+        "events_per_second": round(outcome.events / outcome.seconds, 1) if outcome.seconds else None,
+        "decisions": len(journal),
+        "decisions_sha256": journal.decisions_sha256,
+        "orders": len(blotter.orders),
+        "refusals": sum(refusals.values()),
+        **metrics,
+    }
+
+
+def _write_baselines(path: Path, beside: dict[str, Baseline]) -> None:
+    names = [name for name, one in beside.items() for _ in one.equity]
+    columns = {
+        "baseline": pa.array(names, type=pa.string()),
+        "ts_event": pa.array(np.concatenate([np.zeros(0, np.int64), *(one.ts_event for one in beside.values())])),
+        "equity": pa.array(np.concatenate([np.zeros(0), *(one.equity for one in beside.values())])),
+    }
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def _manifest(
+    run_id: str, outcome: Outcome, session: PolicySession | None, refusals: dict[str, int], config_sha256: str
+) -> dict[str, Any]:
+    config, market = outcome.config, outcome.market
+    held = read_manifest(config.data.catalog)
+    datasets = {
+        f"{one.instrument_id} {one.bar or one.kind}": one.sha256
+        for one in held.datasets
+        if one.instrument_id in config.universe.instruments
+        and (one.bar == config.universe.bar or one.kind == "funding")
+    }
+    covered: list[Coverage] = coverage(market)
+    return {
+        "run_id": run_id,
+        "mode": "backtest",
+        "strategy": config.strategy_name,
+        "policy": None if session is None else session.name,
+        "policy_digest": None if session is None else session.manifest.digest,
+        "contract_digest": None if session is None else session.manifest.contract_digest,
+        "action": None if session is None else session.contract.action.kind,
+        "start": iso(market.span_ns[0]),
+        "end": iso(market.span_ns[1]),
+        "decisions": len(outcome.journal),
+        "decisions_sha256": outcome.journal.decisions_sha256,
+        "events": outcome.events,
+        "funding": outcome.funding,
+        "refusals": refusals,
+        "coverage": [
+            {
+                "instrument_id": one.instrument_id,
+                "expected": one.expected,
+                "present": one.present,
+                "gaps": [list(gap) for gap in one.gaps],
+                "warm_up": one.warm_up,
+            }
+            for one in covered
+        ],
+        "datasets": datasets,
+        "config_sha256": config_sha256,
+        "code_version": code_version(),
+    }
