@@ -15,8 +15,8 @@ from engine.contract.instrument import InstrumentSpec
 from engine.execution.costs import quote_prices, reference_prices
 from models.features import SPAN, STEPS, Features, Recipe, window
 
-QUIET_FRAC = 0.1
-"""Volatility is never taken as less than this fraction of the instrument's median."""
+QUIET = 1e-5
+"""Volatility of one bar is never taken as less than this: a tenth of a basis point."""
 
 
 @dataclass(frozen=True)
@@ -143,4 +143,4 @@ def _volatility(close: NDArray[np.float64]) -> NDArray[np.float64]:
     total = total - np.append(np.zeros(SPAN), total[:-SPAN])[: len(total)]
     mean = total / np.maximum(count, 1)
     root = np.sqrt(np.maximum(mean, 0.0))
-    return np.maximum(root, max(QUIET_FRAC * float(np.median(root)), 1e-6))
+    return np.maximum(root, QUIET)
