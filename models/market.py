@@ -7,7 +7,6 @@ Departure: the limits of the gate that look at a whole day or at a drawdown, par
 not modelled; the margin of a position is `margin_maint` of its value, leverage or not.
 """
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -124,6 +123,7 @@ class Market:
         self._first = constant([first for first, _ in spans], torch.int64)
         self._last = constant([last - 1 for _, last in spans], torch.int64)
         self._starts = (self._last - self._first).cumsum(0)
+        self._decisions = int(self._starts[-1])
         self._lot = constant([spec_.lot for spec_ in terms])
         self._lots_per_unit = constant([10.0**spec_.size_precision for spec_ in terms])
         self._min_notional = constant([spec_.min_notional for spec_ in terms])
@@ -162,7 +162,7 @@ class Market:
         where = torch.ones_like(self.row, dtype=torch.bool) if where is None else where
         uniform = torch.rand(8, self.envs, dtype=torch.float64, device=self.device, generator=self.generator)
         normal = torch.randn(4, self.envs, dtype=torch.float64, device=self.device, generator=self.generator)
-        ticket = (uniform[0] * self._starts[-1]).long().clamp(max=int(self._starts_total) - 1)
+        ticket = (uniform[0] * self._decisions).long()
         segment = torch.searchsorted(self._starts, ticket, right=True)
         before = torch.where(segment > 0, self._starts[(segment - 1).clamp(min=0)], 0)
         row = self._first[segment] + ticket - before
@@ -199,10 +199,6 @@ class Market:
         self.segment = torch.where(where, segment, self.segment)
         self.left = torch.where(where, self.episode_bars, self.left)
         return self.observation()
-
-    @property
-    def _starts_total(self) -> int:
-        return int(self._starts[-1])
 
     def observation(self) -> Observation:
         """Return what the accounts are shown now. Known at: the close of `row`."""
@@ -305,30 +301,3 @@ class Market:
 def _money(amount: Tensor) -> Tensor:
     return torch.round(amount, decimals=MONEY_DECIMALS)
 
-
-class Replay(NamedTuple):
-    """One account from the first row of a span to its last.
-
-    Attributes
-    ----------
-    equity : float64 (n + 1,), at every close, quote
-    exposure : float64 (n,), signed fraction of the budget after each decision
-    action : float64 (n,)
-    orders : int
-    traded : float64 (), traded value over equity, summed
-    fees : float64 (), quote
-    probabilities : float32 (n, A), of the answers; the mean for continuous ones
-    """
-
-    equity: Tensor
-    exposure: Tensor
-    action: Tensor
-    orders: int
-    turnover: float
-    fees: float
-    probabilities: Tensor
-
-    @property
-    def log_growth(self) -> float:
-        """Log of final over starting equity."""
-        return math.log(float(self.equity[-1] / self.equity[0]))

@@ -82,9 +82,13 @@ class Pooled(nn.Module):
         super().__init__()
         self.width = 3 * features
 
-    def forward(self, window: Tensor) -> Tensor:
+    def context(self, window: Tensor) -> Tensor:
         """Map (B, STEPS, F) to (B, 3 F)."""
         return torch.cat([window[:, -1], window[:, -6:].mean(1), window.mean(1)], -1)
+
+    def forward(self, context: Tensor) -> Tensor:
+        """Return the context as it is."""
+        return context
 
 
 class Attention(nn.Module):
@@ -118,8 +122,13 @@ class Transformer(nn.Module):
         self.layers = nn.Sequential(*(Attention(width, heads) for _ in range(layers)))
         self.leave = nn.LayerNorm(width)
 
-    def forward(self, window: Tensor) -> Tensor:
-        """Map (B, STEPS, F) to (B, D)."""
+    def context(self, window: Tensor) -> Tensor:
+        """Lay the rows of (B, STEPS, F) end to end."""
+        return window.flatten(1)
+
+    def forward(self, context: Tensor) -> Tensor:
+        """Map (B, STEPS F) to (B, D)."""
+        window = context.reshape(-1, STEPS, self.entry.in_features)
         return self.leave(self.layers(self.entry(window) + self.place)[:, -1])
 
 
@@ -175,17 +184,22 @@ class Trunk(nn.Module):
         for head, gain in ((self.actor[-1], 0.01), (self.critic[-1], 0.1)):
             head.weight.mul_(gain)
 
-    def state(self, window: Tensor, account: Tensor) -> Tensor:
-        """Summarise the window (B, STEPS, F) beside the squashed account (B, ACCOUNT_WIDTH)."""
-        return self.beside(self.summary(window), account)
+    def table(self, features: Tensor) -> Tensor:
+        """Compute the context of every window of a tape once: (T, F), normalised, to (T - STEPS + 1, K); a view where it can be."""
+        rows, width = features.shape
+        windows = features.as_strided((rows - STEPS + 1, STEPS * width), (width, 1))
+        if isinstance(self.summary, Transformer):
+            return windows
+        parts = [self.summary.context(part.reshape(-1, STEPS, width)) for part in windows.split(8_192)]
+        return torch.cat(parts)
 
-    def beside(self, summary: Tensor, account: Tensor) -> Tensor:
-        """Put the squashed account beside a summary that is already there."""
-        return torch.cat([summary, torch.tanh(account * self.gains)], -1)
+    def state(self, context: Tensor, account: Tensor) -> Tensor:
+        """Encode the context (B, K), the squashed account (B, 13) beside it."""
+        return torch.cat([self.summary(context), torch.tanh(account * self.gains)], -1)
 
     def forward(self, window: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
         """Score the answers (B, A), unmasked, and value the state (B,)."""
-        state = self.state(window, account)
+        state = self.state(self.summary.context(window), account)
         return self.actor(state), self.critic(state).squeeze(-1)
 
     @property

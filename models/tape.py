@@ -13,7 +13,7 @@ from engine.contract.config import Venue
 from engine.contract.errors import DataError, broken
 from engine.contract.instrument import InstrumentSpec
 from engine.execution.costs import quote_prices, reference_prices
-from models.features import SPAN, STEPS, Features, Recipe, window
+from models.features import SPAN, Features, Recipe, window
 
 QUIET = 1e-5
 """Volatility of one bar is never taken as less than this: a tenth of a basis point."""
@@ -68,11 +68,6 @@ class Tape:
         """Return the tape on another device."""
         moved = {field.name: getattr(self, field.name).to(device) for field in fields(self) if field.name != "segments"}
         return replace(self, **moved)
-
-    def windows(self) -> Tensor:
-        """Return a view (T - STEPS + 1, STEPS * F) of `features`: row i holds rows i .. i + STEPS - 1."""
-        rows, width = self.features.shape
-        return self.features.as_strided((rows - STEPS + 1, STEPS * width), (width, 1))
 
 
 def make_tape(

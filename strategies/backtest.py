@@ -101,7 +101,7 @@ def run(
 
 
 def _engine_config(log: Path | None) -> BacktestEngineConfig:
-    writer = None if log is None else FileWriterConfig(directory=str(log.parent), file_name=log.stem, file_format="txt")
+    writer = None if log is None else FileWriterConfig(directory=str(log.parent), file_name=log.stem)
     logging = LoggerConfig(
         stdout_level=LogLevel.OFF,
         fileout_level=LogLevel.OFF if log is None else LogLevel.WARNING,

@@ -16,13 +16,13 @@ from engine.contract.calendar import bars_per_year, iso
 from engine.contract.config import Config, dump
 from engine.contract.version import code_version
 from engine.evaluation.metrics import EquityCurve, Fills, compute_metrics
+from engine.evaluation.report import write_report
 from engine.journal import run as folder_format
 from engine.journal.blotter import Blotter
 from engine.policy.session import PolicySession
 from strategies.backtest import Outcome, load, run, with_strategy
 from strategies.baselines.random import matched
 from strategies.feed import Coverage, Market, coverage
-from strategies.reporting import write_report_of
 
 RANDOM_SEEDS = 5
 """Random runs of matched turnover; the report shows the median one by total return."""
@@ -143,7 +143,7 @@ def write(
     folder_format.write_json(folder / folder_format.METRICS, metrics)
     manifest = _manifest(run_id, outcome, session, refusals, hashlib.sha256(text.encode()).hexdigest())
     folder_format.write_json(folder / folder_format.MANIFEST, manifest)
-    write_report_of(folder)
+    write_report(folder)
     return {
         "run_id": run_id,
         "events": outcome.events,
