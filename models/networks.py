@@ -197,10 +197,14 @@ class Trunk(nn.Module):
         """Encode the context (B, K), the squashed account (B, 13) beside it."""
         return torch.cat([self.summary(context), torch.tanh(account * self.gains)], -1)
 
-    def forward(self, window: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
+    def judge(self, context: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
         """Score the answers (B, A), unmasked, and value the state (B,)."""
-        state = self.state(self.summary.context(window), account)
+        state = self.state(context, account)
         return self.actor(state), self.critic(state).squeeze(-1)
+
+    def forward(self, window: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
+        """Judge a window (B, STEPS, F) of normalised features."""
+        return self.judge(self.summary.context(window), account)
 
     @property
     def spread(self) -> Tensor:
@@ -211,7 +215,7 @@ class Trunk(nn.Module):
 def _perceptron(width: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for size in hidden:
-        layers += [nn.Linear(width, size), nn.Tanh()]
+        layers += [nn.Linear(width, size), nn.SiLU()]
         width = size
     return nn.Sequential(*layers, nn.Linear(width, outputs))
 

@@ -158,16 +158,19 @@ class GatedStrategy(Strategy):
         index, account, spec = choice.instrument, self.account, self.mandate.instruments[choice.instrument]
         self._supersede(index)
         lot, price = spec.lot, float(account.close[index])
-        position = float(np.round(account.quantity[index] / lot))
-        wanted = target_lots(choice.target_exposure, exposure, position, budget, price, lot)
-        lots, too_small = order_lots(wanted, position, price, lot, spec.min_notional)
+        lots, too_small = 0.0, 0.0
+        if choice.target_exposure != exposure:
+            position = float(np.round(account.quantity[index] / lot))
+            wanted = target_lots(choice.target_exposure, exposure, position, budget, price, lot)
+            change, below = order_lots(wanted, position, price, lot, spec.min_notional)
+            lots, too_small = float(change), float(abs(wanted - position)) if below else 0.0
         view = self._view(index)
         left = self._json.encode(headroom(view, price, self.mandate.limits)).decode()
         verdict, order_key = HOLD, ""
         if too_small:
-            verdict = BELOW_MINIMUM.format(float(abs(wanted - position)) * lot * price, spec.min_notional)
+            verdict = BELOW_MINIMUM.format(too_small * lot * price, spec.min_notional)
         elif lots != 0.0:
-            intent = Intent(spec.instrument_id, float(lots) * lot, price)
+            intent = Intent(spec.instrument_id, lots * lot, price)
             answer = judge(intent, view, self.mandate.limits)
             if isinstance(answer, Refusal):
                 verdict = str(answer)
@@ -211,11 +214,11 @@ class GatedStrategy(Strategy):
 
     def _view(self, index: int) -> Account:
         account = self.account
-        close = account.close
-        coming = np.zeros(len(close))
-        for other, quantity in self._on_their_way.values():
-            coming[other] += quantity
-        after = account.quantity + coming
+        after, close = account.quantity, account.close
+        if self._on_their_way:
+            after = after.copy()
+            for other, quantity in self._on_their_way.values():
+                after[other] += quantity
         return Account(
             account.equity,
             account.peak_equity,

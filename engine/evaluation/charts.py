@@ -150,5 +150,9 @@ def _line(
 
 def _html(figure: go.Figure, name: str) -> str:
     return plotly.io.to_html(
-        figure, include_plotlyjs=False, full_html=False, div_id=name, config={"displaylogo": False, "responsive": True}
+        figure,
+        include_plotlyjs=False,
+        full_html=False,
+        div_id=name,
+        config={"displayModeBar": False, "responsive": True},
     )

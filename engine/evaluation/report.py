@@ -257,7 +257,8 @@ def _metrics(run: RunTables) -> str:
     said = "" if run.baselines else '<p class="quiet">No baselines were run.</p>'
     if "random" in run.baselines:
         said = '<p class="quiet">random: the median of several seeds with the turnover and exposure of the run.</p>'
-    return f'<h2>Beside its baselines</h2><div class="scroll"><table class="metrics"><tr><th></th>{head}</tr>{"".join(rows)}</table></div>{said}'
+    grid = f'<table class="metrics"><tr><th></th>{head}</tr>{"".join(rows)}</table>'
+    return f'<h2>Beside its baselines</h2><div class="scroll">{grid}</div>{said}'
 
 
 def _charts(run: RunTables) -> str:
