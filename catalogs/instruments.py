@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 QUOTES = ("USDT", "USDC", "BUSD", "USD", "BTC", "ETH", "EUR")
 PERPETUAL = "-PERP"
 ID = re.compile(r"([A-Z0-9]+)(-PERP)?\.([A-Z0-9_-]+)")
+RESERVED_VENUE = "SYNTH"
 CURRENCY_PRECISION = 8
 MOST_DECIMALS = 8
 
@@ -37,6 +38,10 @@ def split_id(instrument_id: str) -> tuple[str, str, str]:
         rule = "be SYMBOL.VENUE in capitals"
         raise UsageError(
             broken("instrument", rule, instrument_id, remedy="write BTCUSDT.BINANCE, or BTCUSDT-PERP.BINANCE")
+        )
+    if match[3] == RESERVED_VENUE:
+        raise UsageError(
+            broken("venue", "be another, NautilusTrader keeps this one for synthetics", match[3], instrument_id)
         )
     symbol = match[1]
     for quote in QUOTES:

@@ -88,7 +88,7 @@ def synthesise(market: str, bars: int, seed: int, bar: str = "1-HOUR") -> list[S
     ts_open = START_NS + bar_ns(bar) * np.arange(bars, dtype=np.int64)
     return [
         SyntheticMarket(
-            instrument_id=f"{draw.symbol}USDT.SYNTH",
+            instrument_id=f"{draw.symbol}USDT.SIM",
             market=market,
             bar=bar,
             seed=seed,

@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "strategies.commands.verify",
         "lookahead, warmup, export: prove a property, or name the first difference",
     ),
+    "verify export": ("models.verification", "compare the exported graph with torch on random inputs"),
     "bench": ("strategies.commands.bench", "measure speed, as ratios within one run"),
 }
 
@@ -45,7 +46,8 @@ def main(argv: list[str] | None = None) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
         out.print(usage(), markup=False)
         return 0 if argv else 2
-    verb, rest = argv[0], argv[1:]
+    words = 2 if " ".join(argv[:2]) in VERBS else 1
+    verb, rest = " ".join(argv[:words]), argv[words:]
     if verb not in VERBS:
         err.print(
             f"huracan: verb must be one of {', '.join(VERBS)}, was {verb}; huracan --help lists them", markup=False

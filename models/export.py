@@ -1,6 +1,6 @@
 """From a trained policy to a policy folder: one ONNX graph with everything in it, refused unless it answers as torch does."""
 
-import json
+import logging
 import os
 import shutil
 import warnings
@@ -137,6 +137,7 @@ def to_onnx(graph: PolicyGraph, terms: Contract, description: Description) -> by
     """
     example = tuple(torch.from_numpy(value) for value in sample_inputs(terms, 2, 0).values())
     batch = torch.export.Dim("batch")
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
@@ -177,9 +178,7 @@ def _canonical(value: Any) -> str:
     return msgspec.json.encode(value, order="sorted").decode()
 
 
-def sample_inputs(
-    terms: Contract, count: int, seed: int, real_windows: NDArray[np.float32] | None = None
-) -> Inputs:
+def sample_inputs(terms: Contract, count: int, seed: int, real_windows: NDArray[np.float32] | None = None) -> Inputs:
     """Draw inputs: windows of bars, half of them real where there are any, beside accounts that are flat, holding and full.
 
     Every eighth account is an edge: flat and new, exactly at the exposure where nothing more may be bought, beyond the budget, short.

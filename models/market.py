@@ -300,4 +300,3 @@ class Market:
 
 def _money(amount: Tensor) -> Tensor:
     return torch.round(amount, decimals=MONEY_DECIMALS)
-

@@ -272,9 +272,7 @@ class PolicyGraph(nn.Module):
         width = len(names(recipe))
         self.features = Features(recipe)
         self.normaliser = Normaliser(width)
-        self.trunk = Trunk(
-            network["network"], width, spec.size, network["hidden"], network["budget_frac"], generator
-        )
+        self.trunk = Trunk(network["network"], width, spec.size, network["hidden"], network["budget_frac"], generator)
 
     def forward(self, bars: Tensor, position: Tensor, portfolio: Tensor) -> Output:
         """Answer raw bars (B, W, 5), position (B, 5) and portfolio (B, 8), float32."""

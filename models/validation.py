@@ -55,9 +55,7 @@ def replay(
     segment
         Which instrument of the tape the rows belong to.
     """
-    market = Market(
-        tape, venue, limits, graph.spec, 1, end - start + 1, 0, [(s.ready, s.last) for s in tape.segments]
-    )
+    market = Market(tape, venue, limits, graph.spec, 1, end - start + 1, 0, [(s.ready, s.last) for s in tape.segments])
     market.begin(start, segment)
     table = graph.trunk.table(graph.normaliser(tape.features[start - STEPS + 1 : end]))
     equity, columns = [market.equity], []

@@ -32,6 +32,7 @@ RULE_WARM_UP_BARS = 200
 class Assembly:
     """What is added to a node, and where it writes."""
 
+    conductor: Conductor
     actors: tuple[Any, ...]
     strategy: GatedStrategy
     journal: Journal
@@ -121,7 +122,8 @@ def assemble(
         strategy = strategy_class(config.strategy_name)(mandate, parameters)
     else:
         strategy = _policy_strategy(mandate, parameters, session)
-    return Assembly((Conductor(bar_types, first_decision_ns, deadline_ns),), strategy, journal, blotter)
+    conductor = Conductor(bar_types, first_decision_ns, deadline_ns)
+    return Assembly(conductor, (conductor,), strategy, journal, blotter)
 
 
 def _policy_strategy(mandate: Mandate, parameters: dict[str, Any], session: PolicySession) -> GatedStrategy:

@@ -16,7 +16,7 @@ from nautilus_trader.portfolio import PortfolioConfig
 from catalogs.instruments import currency, nautilus_instrument
 from catalogs.storage import bar_type
 from engine.contract.config import Config
-from engine.contract.errors import HuracanError
+from engine.contract.errors import HuracanError, broken
 from engine.journal.blotter import Blotter
 from engine.journal.journal import Journal
 from engine.policy.session import PolicySession
@@ -97,6 +97,8 @@ def run(
         funding = _funding(engine)
     finally:
         engine.dispose()
+        if log is not None and log.with_suffix(".log").is_file():
+            log.with_suffix(".log").replace(log)
     return Outcome(config, market, assembly.journal, assembly.blotter, assembly.strategy, events, seconds, funding)
 
 
@@ -149,6 +151,10 @@ def _stream(engine: BacktestEngine, config: Config, market: Market, assembly: As
                     f"{name} must not raise, was {component.failure!r}; the run stopped there"
                 ) from component.failure
     engine.end()
+    if assembly.conductor.turns == 0:
+        raise RunFailure(
+            broken("engine", "deliver the bars of the span", "0 turns", str(config.data.catalog), "read log.txt")
+        )
     return events, seconds
 
 

@@ -44,6 +44,11 @@ class Conductor(DataActor):
         """Hand the base class its configuration only."""
         return super().__new__(cls, DataActorConfig(actor_id=ActorId("CONDUCTOR-001")))  # type: ignore[call-arg]
 
+    @property
+    def turns(self) -> int:
+        """Turns published so far."""
+        return self._seq
+
     def on_start(self) -> None:
         """Subscribe to the bars."""
         for bar_type in self._bar_types:

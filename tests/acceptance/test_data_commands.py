@@ -72,7 +72,7 @@ def test_synth_lists_and_checks_clean(run: Run) -> None:
     made = document(out)
     assert code == 0
     assert (made["rows"], made["start"], made["gaps"]) == (600, "2020-01-01T00:00:00Z", 0)
-    assert [one["instrument_id"] for one in made["instruments"]] == ["LAGUSDT.SYNTH", "LEADUSDT.SYNTH"]
+    assert [one["instrument_id"] for one in made["instruments"]] == ["LAGUSDT.SIM", "LEADUSDT.SIM"]
     assert Path("var/catalogs/main", made["truth"][0]).is_file()
     listed = document(run("list", "--json")[1])
     assert [one["rows"] for one in listed["datasets"]] == [600, 600]

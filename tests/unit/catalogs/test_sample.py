@@ -16,8 +16,8 @@ def test_sample_is_what_its_command_makes(tmp_path: Path) -> None:
 def test_sample_has_a_market_with_an_edge_and_one_without() -> None:
     held = read_manifest(ROOT)
     assert [(one.instrument_id, one.bar, one.rows) for one in held.datasets] == [
-        ("NULLUSDT.SYNTH", "1-HOUR", 17_520),
-        ("TRENDUSDT.SYNTH", "1-HOUR", 17_520),
+        ("NULLUSDT.SIM", "1-HOUR", 17_520),
+        ("TRENDUSDT.SIM", "1-HOUR", 17_520),
     ]
     assert check(ROOT).passed
 

@@ -199,15 +199,15 @@ def test_storing_twice_changes_nothing_and_another_seed_is_refused(catalog: Path
     before = (catalog / "manifest.json").read_bytes()
     store_markets(catalog, synthesise("trend", 300, 1))
     assert (catalog / "manifest.json").read_bytes() == before
-    with pytest.raises(DataError, match=r"was TRENDUSDT\.SYNTH"):
+    with pytest.raises(DataError, match=r"was TRENDUSDT\.SIM"):
         store_markets(catalog, synthesise("trend", 300, 2))
-    store_markets(catalog, synthesise("trend", 300, 2), ["TREND2USDT.SYNTH"])
+    store_markets(catalog, synthesise("trend", 300, 2), ["TREND2USDT.SIM"])
     assert [spec.instrument_id for spec in read_manifest(catalog).instruments] == [
-        "TREND2USDT.SYNTH",
-        "TRENDUSDT.SYNTH",
+        "TREND2USDT.SIM",
+        "TRENDUSDT.SIM",
     ]
     store_markets(catalog, synthesise("trend", 200, 3), overwrite=True)
-    assert len(read_bars(catalog, "TRENDUSDT.SYNTH", "1-HOUR")) == 200
-    assert len(list((catalog / "data" / "bars" / "TRENDUSDT.SYNTH-1-HOUR-LAST-EXTERNAL").iterdir())) == 1
+    assert len(read_bars(catalog, "TRENDUSDT.SIM", "1-HOUR")) == 200
+    assert len(list((catalog / "data" / "bars" / "TRENDUSDT.SIM-1-HOUR-LAST-EXTERNAL").iterdir())) == 1
     with pytest.raises(UsageError, match="--instrument must be given 2 times"):
-        store_markets(catalog, synthesise("leadlag", 300, 1), ["AUSDT.SYNTH"])
+        store_markets(catalog, synthesise("leadlag", 300, 1), ["AUSDT.SIM"])

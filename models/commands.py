@@ -1,0 +1,95 @@
+"""`huracan train`: learn a policy from a configuration and export it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from engine.console import emit, out, progress, table
+from engine.contract.config import Config, load
+from engine.contract.version import code_version
+from engine.policy.registry import TRAINED
+from models.card import card
+from models.export import Description, export_policy
+from models.training import TrainingResult, forget, train
+
+app = typer.Typer(help="Train a policy.", add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def main(
+    config: Annotated[Path, typer.Argument(help="Configuration file (TOML).")],
+    set_: Annotated[list[str] | None, typer.Option("--set", help="section.key=value, any number of times.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the policy; run.name if not given.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder of policies.")] = TRAINED,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, even where a killed run could go on.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Train one policy per seed, validate them all, and export the best; a killed run goes on where it stopped."""
+    overrides = list(set_ or [])
+    settings = load(config, overrides + ([f'run.name="{name}"'] if name else []))
+    total = settings.training.env_steps * len(settings.training.seeds)
+    with progress(f"training {settings.run.name}", total, "env_steps") as advance:
+        result = train(settings, advance, fresh=fresh)
+        advance(0, "exporting")
+        described = describe(settings, result, command_line(config, overrides, name))
+        folder = export_policy(result.graph, settings.universe.bar, result.windows, described, output)
+    forget(settings, result.data)
+    document = {
+        "policy": settings.run.name,
+        "version": folder.name,
+        "path": str(folder),
+        "env_steps": result.env_steps,
+        "env_steps_per_second": result.env_steps_per_second,
+        "seconds": result.seconds,
+        "best_seed": result.best.seed,
+        "seeds": [{"seed": one.seed, **one.validation} for one in result.seeds],
+        "validation": {**result.best.validation, "buy_and_hold_log_growth": result.benchmark},
+    }
+    emit(document, as_json, lambda: show(document))
+
+
+def command_line(config: Path, overrides: list[str], name: str | None) -> str:
+    """Return the command that repeats this run; a configuration outside the working folder is named without its path."""
+    words = ["huracan train", config.name if config.is_absolute() else str(config)]
+    words += [f"--set {override}" for override in overrides]
+    return " ".join(words + ([f"--name {name}"] if name else []))
+
+
+def describe(config: Config, result: TrainingResult, command: str) -> Description:
+    """Compose what manifest and card say of a training run."""
+    training = msgspec.to_builtins(config.training)
+    for key in ("start", "end"):
+        training.pop(key)
+    seeds = [{"seed": one.seed, **one.validation} for one in result.seeds]
+    return Description(
+        name=config.run.name,
+        training=training | {"exported_seed": result.best.seed, "command": command},
+        data=result.data,
+        costs={
+            "taker_bps": config.venue.taker_bps,
+            "half_spread_bps": config.venue.half_spread_bps,
+            "fill": config.venue.fill,
+            "funding": config.venue.funding,
+            "max_position_frac": config.limits.max_position_frac,
+            "balance": config.venue.balance,
+        },
+        evaluation={"seeds": seeds, "buy_and_hold_log_growth": result.benchmark},
+        code_version=code_version(),
+        card=card(config, result.data, seeds, result.best.seed, result.benchmark, command),
+    )
+
+
+def show(document: dict[str, Any]) -> None:
+    """Print a training run for a person."""
+    columns = ("seed", "log_growth", "sharpe", "max_drawdown", "exposure", "turnover", "trades_per_1000", "entropy")
+    columns = (*columns, "commonest_action_share")
+    table(columns, [[one[key] for key in columns] for one in document["seeds"]], "Validation after costs")
+    benchmark = document["validation"]["buy_and_hold_log_growth"]
+    out.print(f"log growth of cash 0, of buy and hold {benchmark:.4g} before costs")
+    rate = f"{document['env_steps']:,} env_steps, {document['env_steps_per_second']:,.0f} a second"
+    out.print(
+        f"{document['policy']}@{document['version']} of seed {document['best_seed']}: {document['path']}", markup=False
+    )
+    out.print(rate)
