@@ -142,6 +142,10 @@ class Market:
         """Signed position, base units, float64 (N,)."""
         return self.lots / self._lots_per_unit[self.segment]
 
+    def units(self, segment: int) -> float:
+        """Return the base units of one lot of a segment's instrument."""
+        return 1.0 / float(self._lots_per_unit[segment])
+
     def begin(self, row: int, segment: int = 0) -> None:
         """Put every account at `row`, flat, as new as the engine's account is before its first decision."""
         self.row.fill_(row)

@@ -127,7 +127,7 @@ def train(
     folder = checkpoint_folder(config, data, root)
     if fresh:
         forget(config, data, root)
-    results: list[tuple[SeedResult, PolicyGraph]] = []
+    graphs = []
     made, seconds = 0, 0.0
     for number, seed in enumerate(config.training.seeds, 1):
         learner = make_learner(config, tape, split, spec, seed)
@@ -143,16 +143,13 @@ def train(
                 save(learner, path)
             rate = learner.steps_per_iteration / spent
             report(learner.steps_per_iteration, _line(number, len(config.training.seeds), rate, progress))
-        graph = learner.graph.cpu().eval()
-        spans = enumerate(split.validation)
-        replays = [
-            replay(graph, cpu_tape, config.venue, config.limits, first, last, index) for index, (first, last) in spans
-        ]
-        results.append((SeedResult(seed, figures(replays, spec, config.universe.bar)), graph))
-    best, graph = max(results, key=lambda pair: pair[0].validation["log_growth"])
+        graphs.append(learner.graph.cpu().eval())
+    report(0, "validating")
+    results = validate(graphs, cpu_tape, split, config)
+    best, graph = max(zip(results, graphs), key=lambda pair: pair[0].validation["log_growth"])
     return TrainingResult(
         graph=graph,
-        seeds=tuple(result for result, _ in results),
+        seeds=tuple(results),
         best=best,
         env_steps=made,
         seconds=seconds,
@@ -160,6 +157,17 @@ def train(
         data=data,
         windows=_real_windows(cpu_tape, split, window(config.training.recipe)),
     )
+
+
+def validate(graphs: Sequence[PolicyGraph], tape: Tape, split: Split, config: Config) -> list[SeedResult]:
+    """Replay the policies of all seeds over the validation rows of every instrument."""
+    spans = enumerate(split.validation)
+    replays = [replay(graphs, tape, config.venue, config.limits, first, last, index) for index, (first, last) in spans]
+    spec, bar = action_spec(config), config.universe.bar
+    return [
+        SeedResult(seed, figures([per_policy[i] for per_policy in replays], spec, bar))
+        for i, seed in enumerate(config.training.seeds)
+    ]
 
 
 def choose_device(name: str) -> torch.device:

@@ -42,41 +42,69 @@ class Replay(NamedTuple):
     entropy: Tensor
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def replay(
-    graph: PolicyGraph, tape: Tape, venue: Venue, limits: Limits, start: int, end: int, segment: int = 0
-) -> Replay:
-    """Trade a span with the surest answer of the policy, from flat and the venue's starting balance.
+    graphs: Sequence[PolicyGraph], tape: Tape, venue: Venue, limits: Limits, start: int, end: int, segment: int = 0
+) -> list[Replay]:
+    """Trade a span with the surest answers of each policy, on an account of its own, from flat and the venue's starting balance.
 
     Parameters
     ----------
+    graphs
+        Policies of one action space.
     start, end
         Rows of the tape: the first decision is made at `start`, the last mark is taken at `end - 1`.
     segment
         Which instrument of the tape the rows belong to.
+
+    Returns
+    -------
+    list of Replay
+        One per policy; an account that ended has no rows after its end.
     """
-    market = Market(tape, venue, limits, graph.spec, 1, end - start + 1, 0, [(s.ready, s.last) for s in tape.segments])
+    spec, count = graphs[0].spec, end - 1 - start
+    market = Market(tape, venue, limits, spec, len(graphs), count + 2, 0)
     market.begin(start, segment)
-    table = graph.trunk.table(graph.normaliser(tape.features[start - STEPS + 1 : end]))
-    equity, columns = [market.equity], []
-    for index in range(end - 1 - start):
-        account = market.observation().account
-        logits, _ = graph.trunk.judge(table[index : index + 1], account)
-        action, logits, _ = choose(graph.spec, logits, account[:, SIZE_COLUMN], graph.trunk.spread)
+    tables = [graph.trunk.table(graph.normaliser(tape.features[start - STEPS + 1 : end])) for graph in graphs]
+    account, columns, ended = market.observation().account, [], torch.zeros(len(graphs), dtype=torch.bool)
+    for index in range(count):
+        answers = []
+        for graph, table, own in zip(graphs, tables, account.split(1)):
+            logits, _ = graph.trunk.judge(table[index : index + 1], own)
+            answers.append(choose(spec, logits, own[:, SIZE_COLUMN], graph.trunk.spread)[:2])
+        action, logits = (torch.cat(values) for values in zip(*answers))
         step = market.advance(action)
-        gross = market.quantity * tape.close[market.row] / market.equity
-        traded = market.traded / market.equity
-        entropy = _entropy(graph.spec, logits, account[:, SIZE_COLUMN])
-        columns.append((gross, action.double(), market.order, traded, market.fee, account, entropy))
-        equity.append(market.equity)
-        if bool(step.terminated):
+        ended = ended | step.terminated
+        columns.append(
+            (market.equity, market.lots, action, market.order, market.traded, market.fee, account, logits, ended)
+        )
+        account = step.final.account
+        if bool(ended.all()):
             break
-    return Replay(torch.cat(equity), *(torch.cat(values) for values in zip(*columns)))
+    equity, lots, action, order, traded, fee, seen, logits, ended = (torch.stack(values) for values in zip(*columns))
+    equity = torch.cat([torch.full_like(equity[:1], venue.starting_balance), equity])
+    close = tape.close[start + 1 : start + 1 + len(lots), None]
+    exposure = lots * market.units(segment) * close / equity[1:]
+    entropy = _entropy(spec, logits, seen[..., SIZE_COLUMN])
+    rows = (~ended).sum(0) + ended.any(0)
+    return [
+        Replay(
+            equity=equity[: n + 1, i],
+            exposure=exposure[:n, i],
+            action=action[:n, i].double(),
+            orders=order[:n, i],
+            traded_frac=(traded / equity[:-1])[:n, i],
+            fees=fee[:n, i],
+            account=seen[:n, i],
+            entropy=entropy[:n, i],
+        )
+        for i, n in enumerate(rows.tolist())
+    ]
 
 
 def _entropy(spec: ActionSpec, logits: Tensor, size: Tensor) -> Tensor:
     if spec.kind == "continuous":
-        return torch.zeros(len(logits), dtype=torch.float64, device=logits.device)
+        return torch.zeros_like(size, dtype=torch.float64)
     logs = logits.double().log_softmax(-1)
     valid = valid_actions(spec, size).sum(-1).clamp(min=2)
     return -(logs.exp() * logs).sum(-1) / valid.double().log()
