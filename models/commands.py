@@ -1,7 +1,7 @@
 """`huracan train`: learn a policy from a configuration and export it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -11,8 +11,10 @@ from engine.contract.config import Config, load
 from engine.contract.version import code_version
 from engine.policy.registry import TRAINED
 from models.card import card
-from models.export import Description, export_policy
-from models.training import TrainingResult, forget, train
+
+if TYPE_CHECKING:
+    from models.export import Description
+    from models.training import TrainingResult
 
 app = typer.Typer(help="Train a policy.", add_completion=False, rich_markup_mode=None)
 
@@ -29,6 +31,11 @@ def main(
     """Train one policy per seed, validate them all, and export the best; a killed run goes on where it stopped."""
     overrides = list(set_ or [])
     settings = load(config, overrides + ([f'run.name="{name}"'] if name else []))
+    from models.export import (
+        export_policy,  # torch takes seconds to import: only after the configuration is known to be right
+    )
+    from models.training import forget, train
+
     total = settings.training.env_steps * len(settings.training.seeds)
     with progress(f"training {settings.run.name}", total, "env_steps") as advance:
         result = train(settings, advance, fresh=fresh)
@@ -57,8 +64,10 @@ def command_line(config: Path, overrides: list[str], name: str | None) -> str:
     return " ".join(words + ([f"--name {name}"] if name else []))
 
 
-def describe(config: Config, result: TrainingResult, command: str) -> Description:
+def describe(config: Config, result: "TrainingResult", command: str) -> "Description":
     """Compose what manifest and card say of a training run."""
+    from models.export import Description
+
     training = msgspec.to_builtins(config.training)
     for key in ("start", "end"):
         training.pop(key)
@@ -83,8 +92,8 @@ def describe(config: Config, result: TrainingResult, command: str) -> Descriptio
 
 def show(document: dict[str, Any]) -> None:
     """Print a training run for a person."""
-    columns = ("seed", "log_growth", "sharpe", "max_drawdown", "exposure", "turnover", "trades_per_1000", "entropy")
-    columns = (*columns, "commonest_action_share")
+    columns = ["seed", "log_growth", "sharpe", "max_drawdown", "exposure", "turnover", "trades_per_1000", "entropy"]
+    columns.append("commonest_action_share")
     table(columns, [[one[key] for key in columns] for one in document["seeds"]], "Validation after costs")
     benchmark = document["validation"]["buy_and_hold_log_growth"]
     out.print(f"log growth of cash 0, of buy and hold {benchmark:.4g} before costs")

@@ -285,6 +285,7 @@ def verify_export(folder: Path, n: int = CHECKED, seed: int = 3) -> Comparison:
     PolicyError
         As `load_graph`.
     """
+    torch.set_num_threads(1)
     graph, manifest = load_graph(Path(folder))
     with np.load(Path(folder) / GOLDEN, allow_pickle=False) as golden:
         real = golden["bars"]

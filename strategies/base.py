@@ -33,6 +33,9 @@ from engine.risk.gate import Account, Intent, Refusal, headroom, judge
 from strategies.guard import guarded
 from strategies.mandate import Mandate
 
+PURGE_EVERY_FILLS = 50
+"""The engine copies the account with all its past events at every quote; they are dropped after so many fills."""
+
 HOLD = "hold"
 BELOW_MINIMUM = "refused: min_notional {:.6g} under {:.6g}"
 
@@ -103,6 +106,7 @@ class GatedStrategy(Strategy):
         self._order_keys: dict[str, str] = {}
         self._decided_ns = 0
         self._stray = 0
+        self._fills = 0
         self._json = msgspec.json.Encoder()
 
     def decide(self, turn: Turn, present: Sequence[int], exposure: NDArray[np.float64]) -> list[Choice]:
@@ -153,6 +157,9 @@ class GatedStrategy(Strategy):
         for choice in choices:
             self._act(turn, choice, float(exposure[choice.instrument]), budget, context, missing)
         self._record(turn.ts_event, exposure)
+        if self._fills >= PURGE_EVERY_FILLS:
+            self._fills = 0
+            self.cache.purge_account_events(turn.ts_event)
 
     def _act(self, turn: Turn, choice: Choice, exposure: float, budget: float, context: str, missing: str) -> None:
         index, account, spec = choice.instrument, self.account, self.mandate.instruments[choice.instrument]
@@ -309,6 +316,7 @@ class GatedStrategy(Strategy):
         commission: Any = event.commission
         price, quantity = float(event.last_px), float(event.last_qty)
         self.account.hear_fill(price * quantity)
+        self._fills += 1
         reference = float(self._mid[index])
         self.mandate.blotter.fills.append(
             Fill(

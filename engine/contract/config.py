@@ -124,7 +124,7 @@ class Training(Section, frozen=True):
     recipe: Literal["base", "higher_order"] = "base"
     short: bool = False
     env_steps: Count = 200_000
-    envs: Count = 1024
+    envs: Count = 512
     start: dt.datetime | None = None
     end: dt.datetime | None = None
     seeds: Annotated[list[int], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: [1, 2, 3])
