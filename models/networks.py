@@ -181,8 +181,8 @@ class Trunk(nn.Module):
                 nn.init.zeros_(module.bias)
             if isinstance(module, Transformer):
                 nn.init.normal_(module.place, std=0.02, generator=generator)
-        for head, gain in ((self.actor[-1], 0.01), (self.critic[-1], 0.1)):
-            head.weight.mul_(gain)
+        for perceptron, gain in ((self.actor, 0.01), (self.critic, 0.1)):
+            list(perceptron.parameters())[-2].mul_(gain)
 
     def table(self, features: Tensor) -> Tensor:
         """Compute the context of every window of a tape once: (T, F), normalised, to (T - STEPS + 1, K); a view where it can be."""

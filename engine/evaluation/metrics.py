@@ -1,6 +1,6 @@
 """Metrics of a run, from its equity curve and its fills; annualised on the market's own calendar.
 
-A metric without a defined value (no variance, no trade) is None, never infinity.
+A metric without a defined value (no variance, no trade, no equity left to earn on) is None, never infinity and never NaN.
 """
 
 import math
@@ -10,6 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+NO_DEVIATION = 1e-15
+"""Standard deviation of returns that rounding alone explains."""
+FLAT_FRAC = 1e-9
+"""Remainder of a position, as a fraction of its largest size, that rounding alone explains."""
 
 
 @dataclass(frozen=True)
@@ -55,40 +60,65 @@ def compute_metrics(
 ) -> dict[str, float | int | None]:
     """Compute every metric of a run.
 
+    Parameters
+    ----------
+    equity
+        Equity at every decision; the first one is before the first fill.
+    fills
+        Fills of all instruments, in the order in which they came.
+    funding
+        Funding received over the run, account currency; negative where paid.
+    bars_per_year
+        Decisions in a year of the market's calendar: 8,760 for hourly bars of a market that never closes.
+
     Returns
     -------
     total_return
         Last equity over the first, less one.
     cagr
-        Growth per year; None when equity ends at or below zero.
+        Growth per year; None when equity ends at or below zero, or where a year of it exceeds what a float holds.
     sharpe, sortino
-        Mean simple return per bar over its standard deviation (n - 1), or over the root mean square of its negative part, times the
-        square root of `bars_per_year`; the risk-free rate is zero.
+        Mean simple return per bar over its standard deviation (n - 1), or over the root mean square of its negative part (zero where
+        positive, over all bars), times the square root of `bars_per_year`; the risk-free rate is zero.
     calmar
         cagr over max_drawdown.
     max_drawdown
-        Largest fall from a peak, a non-negative fraction of the peak.
+        Largest fall from a peak, a non-negative fraction of the peak; above one where equity fell below zero.
     volatility
-        Annualised standard deviation of simple returns.
+        Annualised standard deviation of simple returns; None with fewer than two of them.
     turnover
         Traded notional a year over mean equity; a round trip of the whole equity counts two.
     trades, win_rate, profit_factor
-        Round trips (flat to flat, or to a flip) at average cost; the share that earned more than its fees; gains over losses.
+        Round trips (flat to flat, or to a flip) at average cost; the share that earned more than its fees; gains over losses, both
+        net of fees. Funding and what is still open at the end are left out of the three.
     exposure
         Mean gross exposure.
     fees, funding, slippage
-        Paid fees; funding received (negative: paid); what fills cost against their reference price.
+        Paid fees; funding received (negative: paid); what fills cost against their reference price, the sum of
+        side * (price - reference) * quantity: the half-spread and any move of the book, positive is paid.
+
+    Notes
+    -----
+    sharpe, sortino and volatility are None where equity reached zero or less before the end: there is no return on nothing.
+
+    Examples
+    --------
+    >>> curve = EquityCurve(np.arange(3), np.array([100.0, 110.0, 99.0]), np.ones(3))
+    >>> none = np.zeros(0)
+    >>> metrics = compute_metrics(curve, Fills(none.astype(int), [], none.astype(int), none, none, none, none), 0.0, 2.0)
+    >>> round(metrics["max_drawdown"], 6), round(metrics["total_return"], 6), metrics["trades"], metrics["win_rate"]
+    (0.1, -0.01, 0, None)
     """
     curve = equity.equity
     returns = simple_returns(curve)
-    years = len(returns) / bars_per_year
-    deviation = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+    years = (len(curve) - 1) / bars_per_year
+    deviation = float(returns.std(ddof=1)) if len(returns) > 1 else None
     downside = float(np.sqrt(np.mean(np.minimum(returns, 0.0) ** 2))) if len(returns) else 0.0
     mean = float(returns.mean()) if len(returns) else 0.0
     scale = math.sqrt(bars_per_year)
     total = float(curve[-1] / curve[0] - 1.0) if len(curve) else 0.0
     growth = (
-        (1.0 + total) ** (1.0 / years) - 1.0 if years > 0 and total > -1.0 and years * 709 > math.log1p(total) else None
+        (1.0 + total) ** (1.0 / years) - 1.0 if years > 0 and total > -1.0 and math.log1p(total) < years * 709 else None
     )
     drawdown = max_drawdown(curve)
     traded = float((fills.quantity * fills.price).sum())
@@ -98,25 +128,26 @@ def compute_metrics(
     return {
         "total_return": total,
         "cagr": growth,
-        "sharpe": mean / deviation * scale if deviation > 1e-15 else None,
-        "sortino": mean / downside * scale if downside > 1e-15 else None,
+        "sharpe": mean / deviation * scale if deviation is not None and deviation > NO_DEVIATION else None,
+        "sortino": mean / downside * scale if downside > NO_DEVIATION else None,
         "calmar": growth / drawdown if growth is not None and drawdown > 0 else None,
         "max_drawdown": drawdown,
-        "volatility": deviation * scale,
+        "volatility": None if deviation is None else deviation * scale,
         "turnover": traded / mean_equity / years if years > 0 and mean_equity > 0 else None,
         "trades": len(profits),
         "win_rate": float((profits > 0).mean()) if len(profits) else None,
         "profit_factor": gains / losses if losses > 0 else None,
         "exposure": float(equity.gross_exposure.mean()) if len(curve) else 0.0,
         "fees": float(fills.fee.sum()),
-        "funding": funding,
+        "funding": float(funding),
         "slippage": float((fills.side * (fills.price - fills.reference_price) * fills.quantity).sum()),
     }
 
 
 def simple_returns(equity: Floats) -> Floats:
-    """Return equity over the one before, less one: float64 (n - 1,)."""
-    return np.diff(equity) / equity[:-1] if len(equity) > 1 else np.zeros(0)
+    """Return equity over the one before, less one: float64 (n - 1,); empty where equity was ever zero or less before the end."""
+    before = equity[:-1]
+    return np.diff(equity) / before if len(before) and float(before.min()) > 0.0 else np.zeros(0)
 
 
 def drawdowns(equity: Floats) -> Floats:
@@ -136,6 +167,7 @@ def round_trips(fills: Fills) -> Floats:
     closes one trip and opens the next, its fee shared in proportion to quantity. What is still open at the end is not counted.
     """
     position: dict[str, float] = {}
+    largest: dict[str, float] = {}
     average: dict[str, float] = {}
     profit: dict[str, float] = {}
     closed: list[float] = []
@@ -144,20 +176,23 @@ def round_trips(fills: Fills) -> Floats:
     )
     for name, side, quantity, price, fee in rows:
         held = position.get(name, 0.0)
+        flat = FLAT_FRAC * largest.get(name, 0.0)
         reducing = min(quantity, abs(held)) if held * side < 0 else 0.0
         opening = quantity - reducing
         if reducing > 0.0:
             sign = 1.0 if held > 0 else -1.0
             profit[name] += sign * (price - average[name]) * reducing - fee * reducing / quantity
             held -= sign * reducing
-            if abs(held) <= 1e-12 * quantity:
+            if abs(held) <= flat:
                 held = 0.0
+                largest[name] = 0.0
                 closed.append(profit.pop(name))
-        if opening > 1e-12 * quantity:
+        if opening > flat:
             size = abs(held)
             average[name] = (average.get(name, 0.0) * size + price * opening) / (size + opening)
             profit[name] = profit.get(name, 0.0) - fee * opening / quantity
             held += side * opening
+            largest[name] = max(largest.get(name, 0.0), abs(held))
         position[name] = held
     return np.array(closed)
 
@@ -165,14 +200,27 @@ def round_trips(fills: Fills) -> Floats:
 def sharpe_standard_error(returns: Floats, bars_per_year: float) -> float | None:
     """Return the standard error of the annualised Sharpe ratio of independent returns that may be skewed and fat-tailed.
 
+    Not robust to serial correlation, which widens or narrows the true error (Lo 2002, equation 20).
+
+    Parameters
+    ----------
+    returns : float64 (n,), simple returns per bar
+    bars_per_year
+        Bars in a year of the market's calendar.
+
+    Returns
+    -------
+    Same unit as the annualised Sharpe ratio; None with fewer than three returns or where they do not vary.
+
     References
     ----------
+    Lo (2002), The Statistics of Sharpe Ratios, Financial Analysts Journal 58(4): Var = (1 + S²/2) / n for normal returns, S per bar.
     Mertens (2002), Comments on variance of the IID estimator in Lo (2002):
-    Var = (1 + S²/2 - skew S + (kurtosis - 3) S²/4) / n, S per bar.
+    Var = (1 + S²/2 - skew S + (kurtosis - 3) S²/4) / n.
     """
     count = len(returns)
     deviation = float(returns.std(ddof=1)) if count > 2 else 0.0
-    if deviation <= 1e-15:
+    if deviation <= NO_DEVIATION:
         return None
     sharpe = float(returns.mean()) / deviation
     standard = (returns - returns.mean()) / deviation

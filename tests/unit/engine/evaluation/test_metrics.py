@@ -81,6 +81,73 @@ def test_curve_without_variance_has_no_ratios(equity):
     assert metrics["win_rate"] is metrics["profit_factor"] is None
 
 
+@pytest.mark.parametrize("equity", [(), (100.0,), (100.0, 101.0)])
+def test_volatility_of_fewer_than_two_returns_is_undefined(equity):
+    metrics = compute_metrics(curve(*equity), NONE, 0.0, YEAR)
+    assert metrics["volatility"] is metrics["sharpe"] is None
+
+
+def test_constant_equity_has_zero_volatility():
+    assert compute_metrics(curve(100, 100, 100), NONE, 0.0, YEAR)["volatility"] == 0.0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("equity", [(100.0, 0.0, 0.0), (100.0, -10.0, -20.0, 5.0)])
+def test_ratios_after_equity_is_gone_are_undefined_and_not_nan(equity):
+    metrics = compute_metrics(curve(*equity), NONE, 0.0, YEAR)
+    assert metrics["sharpe"] is metrics["sortino"] is metrics["volatility"] is None
+    assert not any(isinstance(value, float) and math.isnan(value) for value in metrics.values())
+    assert metrics["total_return"] == pytest.approx(equity[-1] / 100 - 1)
+
+
+def test_debt_is_a_drawdown_of_more_than_the_whole_peak():
+    assert compute_metrics(curve(100, -10, -20, 5), NONE, 0.0, YEAR)["max_drawdown"] == pytest.approx(1.2)
+
+
+def test_growth_that_a_float_cannot_hold_is_undefined():
+    assert compute_metrics(curve(1, 1e9), NONE, 0.0, 1e6)["cagr"] is None
+
+
+def test_calmar_without_drawdown_is_undefined():
+    metrics = compute_metrics(curve(100, 101, 103), NONE, 0.0, YEAR)
+    assert metrics["cagr"] == pytest.approx(1.03**2 - 1)
+    assert metrics["calmar"] is metrics["sortino"] is None
+
+
+def test_keys_are_those_of_the_contract():
+    assert list(compute_metrics(curve(100, 101), NONE, 0.0, YEAR)) == [
+        "total_return", "cagr", "sharpe", "sortino", "calmar", "max_drawdown", "volatility", "turnover", "trades", "win_rate",
+        "profit_factor", "exposure", "fees", "funding", "slippage",
+    ]  # fmt: skip
+
+
+def test_short_round_trip_earns_when_price_falls():
+    assert round_trips(fills(("A", -1, 2.0, 100.0, 1.0), ("A", 1, 2.0, 90.0, 0.5))).tolist() == pytest.approx([18.5])
+
+
+def test_round_trip_still_open_is_not_counted():
+    metrics = compute_metrics(curve(100, 101), fills(("A", 1, 1.0, 100.0, 0.0), ("A", -1, 0.4, 90.0, 0.0)), 0.0, YEAR)
+    assert (metrics["trades"], metrics["win_rate"], metrics["profit_factor"]) == (0, None, None)
+
+
+def test_round_trip_of_many_small_lots_ends_in_spite_of_rounding():
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        lots = generator.integers(1, 5_000, size=400)
+        bought = [("A", 1, lot * 0.001, 100.0, 0.0) for lot in lots]
+        sold = [("A", -1, lot * 0.001, 101.0, 0.0) for lot in generator.permutation(lots)]
+        after = [("A", -1, 0.001, 101.0, 0.0), ("A", 1, 0.001, 101.0, 0.0)]
+        profits = round_trips(fills(*bought, *sold, *after))
+        assert profits.tolist() == pytest.approx([lots.sum() * 0.001, 0.0])
+
+
+def test_slippage_of_a_sale_below_its_reference_is_a_cost():
+    one = Fills(
+        np.array([0]), ["A"], np.array([-1]), np.array([3.0]), np.array([99.0]), np.array([0.0]), np.array([100.0])
+    )
+    assert compute_metrics(curve(100, 100), one, 0.0, YEAR)["slippage"] == pytest.approx(3.0)
+
+
 def test_total_loss_has_no_growth_rate_and_the_whole_drawdown():
     metrics = compute_metrics(curve(100, 50, 0.0), NONE, 0.0, YEAR)
     assert metrics["cagr"] is None
@@ -96,6 +163,18 @@ def test_standard_error_of_normal_returns_is_that_of_lo():
     sharpe = returns.mean() / returns.std(ddof=1)
     expected = math.sqrt((1 + sharpe**2 / 2) / len(returns) * YEAR)
     assert sharpe_standard_error(returns, YEAR) == pytest.approx(expected, rel=0.01)
+
+
+def test_standard_error_of_skewed_returns_is_that_of_mertens():
+    returns = np.array([0.0, 0.0, 0.0, 0.4])
+    # mean 0.1, deviation 0.2, S 0.5; z = (-0.5 three times, 1.5): skew 0.75, kurtosis 1.3125
+    variance = (1 + 0.125 - 0.75 * 0.5 + (1.3125 - 3) * 0.0625) / 4
+    assert sharpe_standard_error(returns, YEAR) == pytest.approx(math.sqrt(variance * YEAR))
+
+
+@pytest.mark.parametrize("returns", [(), (0.1,), (0.1, 0.2), (0.1, 0.1, 0.1, 0.1)])
+def test_standard_error_without_variation_is_undefined(returns):
+    assert sharpe_standard_error(np.array(returns), YEAR) is None
 
 
 def test_standard_error_covers_the_truth_at_the_stated_rate():

@@ -1,0 +1,182 @@
+"""From a catalog to a policy: splits, checkpoints, resumption, the choice of the seed, and what it learns."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from catalogs.generating import store_markets
+from catalogs.synthesis import synthesise
+from engine.contract.config import Config, parse
+from engine.contract.errors import DataError, EnvironmentFault
+from models import training
+from models.features import lookback, window
+from models.tape import make_tape
+from models.training import split_tape, train
+from tests.unit.models.conftest import VENUE
+
+HOUR = 3_600_000_000_000
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("catalog")
+    store_markets(root, synthesise("trend", 3_000, 5))
+    return root
+
+
+def configured(catalog: Path, **keys: object) -> Config:
+    document = {
+        "run": {"name": "toy"},
+        "data": {"catalog": str(catalog)},
+        "universe": {"instruments": ["TRENDUSDT.SIM"]},
+        "limits": {"max_position_frac": 1.0},
+        "training": {
+            "env_steps": 4_096,
+            "envs": 64,
+            "rollout_steps": 16,
+            "minibatches": 2,
+            "hidden": [16],
+            "episode_bars": 32,
+            "seeds": [1, 2],
+            "checkpoint_every": 1,
+            "device": "cpu",
+            **keys,
+        },
+    }
+    return parse(document)
+
+
+def weights(graph: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in graph.state_dict().items()}
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("killed_after", [1, 3, 4, 6])
+def test_killed_run_goes_on_where_it_stopped_and_ends_in_the_same_weights(
+    killed_after: int, catalog: Path, tmp_path: Path
+) -> None:
+    config = configured(catalog)
+    whole = train(config, root=tmp_path / "whole")
+    made = 0
+
+    def kill(steps: int, _: str) -> None:
+        nonlocal made
+        made += steps > 0
+        if made == killed_after:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(config, kill, root=tmp_path / "killed")
+    again = train(config, root=tmp_path / "killed")
+    assert again.env_steps == whole.env_steps - killed_after * 1_024
+    for one, two in zip(whole.seeds, again.seeds):
+        assert one == two
+    for name, value in weights(whole.graph).items():
+        assert torch.equal(value, weights(again.graph)[name]), name
+
+
+def test_checkpoints_of_another_configuration_are_not_gone_on_with(catalog: Path, tmp_path: Path) -> None:
+    train(configured(catalog), root=tmp_path)
+    other = train(configured(catalog, learning_rate=1e-3), root=tmp_path)
+    assert other.env_steps == 2 * 4_096
+    same = train(configured(catalog), root=tmp_path)
+    assert same.env_steps == 0
+    assert train(configured(catalog), root=tmp_path, fresh=True).env_steps == 2 * 4_096
+
+
+def test_damaged_checkpoint_is_refused_with_its_path(catalog: Path, tmp_path: Path) -> None:
+    train(configured(catalog), root=tmp_path)
+    path = next(tmp_path.rglob("seed-1.safetensors"))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match="checkpoint must be readable") as error:
+        train(configured(catalog), root=tmp_path)
+    assert str(path) in str(error.value)
+
+
+def test_exported_seed_is_the_best_on_validation_and_all_are_reported(catalog: Path, tmp_path: Path) -> None:
+    result = train(configured(catalog), root=tmp_path)
+    assert [one.seed for one in result.seeds] == [1, 2]
+    growths = [one.validation["log_growth"] for one in result.seeds]
+    assert result.best.validation["log_growth"] == max(growths)
+    wanted = {"entropy", "turnover", "commonest_action_share", "trades_per_1000", "sharpe", "hold_share"}
+    assert wanted <= set(result.best.validation)
+    assert result.env_steps == 8_192
+
+
+def test_split_leaves_a_window_and_a_bar_between_learning_and_validating(catalog: Path) -> None:
+    config = configured(catalog)
+    tape = make_tape(training.read_histories(config), config.venue, "base")
+    (first, cut), (start, end) = (
+        span[0] for span in (split_tape(tape, config).training, split_tape(tape, config).validation)
+    )
+    # 3,000 bars; the first decision at row 95; a fifth of the 2,904 hours to the last row, 580.8, lies before row 2,999
+    assert (first, cut) == (95, 2_419)
+    assert start - cut == window("base") + 1
+    assert end == 3_000
+    first_bar_of_validation = start - window("base") + 1
+    assert first_bar_of_validation > cut
+
+
+def test_normaliser_knows_training_rows_alone(catalog: Path) -> None:
+    config = configured(catalog)
+    tape = make_tape(training.read_histories(config), config.venue, "base")
+    split = split_tape(tape, config)
+    spec = training.action_spec(config)
+    centre = training.make_learner(config, tape, split, spec, 1).graph.normaliser.centre
+    cut = split.training[0][1]
+    rows = tape.features[lookback("base") - 1 : cut].double()
+    torch.testing.assert_close(centre, rows.mean(0).float())
+    tape.features[cut:] = 1e6
+    again = training.make_learner(config, tape, split, spec, 1).graph.normaliser.centre
+    assert torch.equal(centre, again)
+
+
+def test_span_too_short_to_validate_on_is_refused(catalog: Path) -> None:
+    with pytest.raises(DataError, match=r"history of TRENDUSDT.SIM must leave 32 bars to learn on"):
+        train(configured(catalog, start="2020-01-01", end="2020-01-10"))
+
+
+def test_cuda_on_a_machine_without_it_is_refused(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(EnvironmentFault, match="training.device must be one that this machine has, was cuda"):
+        train(configured(catalog, device="cuda"))
+
+
+def growths(market: str, seed: int, tmp_path: Path) -> list[float]:
+    """Validation log growth after costs of five seeds on one market."""
+    store_markets(tmp_path / "catalog", synthesise(market, 17_520, seed), ["MUSDT.SIM"])
+    config = parse(
+        {
+            "data": {"catalog": str(tmp_path / "catalog")},
+            "universe": {"instruments": ["MUSDT.SIM"]},
+            "limits": {"max_position_frac": 1.0},
+            "training": {"env_steps": 200_000, "seeds": [1, 2, 3, 4, 5], "device": "cpu"},
+        }
+    )
+    return [one.validation["log_growth"] for one in train(config, root=tmp_path / "training").seeds]
+
+
+@pytest.mark.slow
+def test_policy_on_planted_momentum_beats_cash_after_costs_out_of_sample_in_four_of_five_seeds(tmp_path: Path) -> None:
+    assert sum(growth > 0.2 for growth in growths("trend", 2, tmp_path)) >= 4
+
+
+@pytest.mark.slow
+def test_policy_on_a_market_without_an_edge_does_not_beat_cash(tmp_path: Path) -> None:
+    found = growths("null", 2, tmp_path)
+    assert sum(growth > 0.05 for growth in found) <= 1
+    assert float(np.median(found)) < 0.02
+
+
+def test_venue_of_the_tape_decides_its_quotes(catalog: Path) -> None:
+    config = configured(catalog)
+    histories = training.read_histories(config)
+    dear, cheap = make_tape(histories, VENUE, "base"), make_tape(histories, config.venue, "base")
+    assert bool((dear.ask[:-1] > cheap.ask[:-1]).all())
+    assert float(cheap.ask[0]) == round(float(histories[0][0].open[1]) * 1.0001, 2)
+    assert histories[0][0].ts_close[0] - histories[0][0].ts_open[0] == HOUR
