@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test slow check ci lock clean
+.PHONY: setup demo test slow lint check lock clean
 
 setup: $(STAMP)
 
@@ -21,14 +21,13 @@ test: setup
 slow: setup
 	@$(BIN)/python -m pytest -m slow
 
-check: setup
+lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest
+	@$(BIN)/lint-imports --no-cache
 
-ci: check slow
+check: lint test
 
 lock: setup
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.13 --no-header --no-emit-index-url --upgrade -q -o requirements.lock

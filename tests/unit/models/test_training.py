@@ -1,5 +1,6 @@
 """From a catalog to a policy: splits, checkpoints, resumption, the choice of the seed, and what it learns."""
 
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from engine.contract.errors import DataError, EnvironmentFault
 from models import training
 from models.features import lookback, window
 from models.tape import make_tape
-from models.training import split_tape, train
+from models.training import TrainingResult, split_tape, train
 from tests.unit.models.conftest import VENUE
 
 HOUR = 3_600_000_000_000
@@ -56,13 +57,17 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
-@pytest.mark.parametrize("killed_after", [1, 3, 4, 6])
+@pytest.fixture(scope="module")
+def whole(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    """A run that nothing interrupted."""
+    return train(configured(catalog), root=tmp_path_factory.mktemp("whole"))
+
+
+@pytest.mark.parametrize("killed_after", [1, 4, 6])
 def test_killed_run_goes_on_where_it_stopped_and_ends_in_the_same_weights(
-    killed_after: int, catalog: Path, tmp_path: Path
+    killed_after: int, whole: TrainingResult, catalog: Path, tmp_path: Path
 ) -> None:
-    config = configured(catalog)
-    whole = train(config, root=tmp_path / "whole")
-    made = 0
+    config, made = configured(catalog), 0
 
     def kill(steps: int, _: str) -> None:
         nonlocal made
@@ -81,31 +86,32 @@ def test_killed_run_goes_on_where_it_stopped_and_ends_in_the_same_weights(
 
 
 def test_checkpoints_of_another_configuration_are_not_gone_on_with(catalog: Path, tmp_path: Path) -> None:
-    train(configured(catalog), root=tmp_path)
-    other = train(configured(catalog, learning_rate=1e-3), root=tmp_path)
-    assert other.env_steps == 2 * 4_096
-    same = train(configured(catalog), root=tmp_path)
-    assert same.env_steps == 0
-    assert train(configured(catalog), root=tmp_path, fresh=True).env_steps == 2 * 4_096
+    short = {"seeds": [1], "env_steps": 2_048}
+    for keys, fresh, made in (
+        ({}, False, 2_048),
+        ({"learning_rate": 1e-3}, False, 2_048),
+        ({}, False, 0),
+        ({}, True, 2_048),
+    ):
+        assert train(configured(catalog, **short, **keys), root=tmp_path, fresh=fresh).env_steps == made
 
 
 def test_damaged_checkpoint_is_refused_with_its_path(catalog: Path, tmp_path: Path) -> None:
-    train(configured(catalog), root=tmp_path)
+    config = configured(catalog, seeds=[1], env_steps=1_024)
+    train(config, root=tmp_path)
     path = next(tmp_path.rglob("seed-1.safetensors"))
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="checkpoint must be readable") as error:
-        train(configured(catalog), root=tmp_path)
+        train(config, root=tmp_path)
     assert str(path) in str(error.value)
 
 
-def test_exported_seed_is_the_best_on_validation_and_all_are_reported(catalog: Path, tmp_path: Path) -> None:
-    result = train(configured(catalog), root=tmp_path)
-    assert [one.seed for one in result.seeds] == [1, 2]
-    growths = [one.validation["log_growth"] for one in result.seeds]
-    assert result.best.validation["log_growth"] == max(growths)
+def test_exported_seed_is_the_best_on_validation_and_all_are_reported(whole: TrainingResult) -> None:
+    assert [one.seed for one in whole.seeds] == [1, 2]
+    assert whole.best.validation["log_growth"] == max(one.validation["log_growth"] for one in whole.seeds)
     wanted = {"entropy", "turnover", "commonest_action_share", "trades_per_1000", "sharpe", "hold_share"}
-    assert wanted <= set(result.best.validation)
-    assert result.env_steps == 8_192
+    assert wanted <= set(whole.best.validation)
+    assert whole.env_steps == 8_192
 
 
 def test_split_leaves_a_window_and_a_bar_between_learning_and_validating(catalog: Path) -> None:
@@ -138,12 +144,12 @@ def test_normaliser_knows_training_rows_alone(catalog: Path) -> None:
 
 def test_span_too_short_to_validate_on_is_refused(catalog: Path) -> None:
     with pytest.raises(DataError, match=r"history of TRENDUSDT.SIM must leave 32 bars to learn on"):
-        train(configured(catalog, start="2020-01-01", end="2020-01-10"))
+        train(configured(catalog, start=dt.date(2020, 1, 1), end=dt.date(2020, 1, 10)))
 
 
 def test_cuda_on_a_machine_without_it_is_refused(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(EnvironmentFault, match="training.device must be one that this machine has, was cuda"):
+    with pytest.raises(EnvironmentFault, match=r"training\.device must be one that this machine has, was cuda"):
         train(configured(catalog, device="cuda"))
 
 
