@@ -29,6 +29,9 @@ CHUNK = 4_096
 FLOOR = 2.0**-20
 """Smallest volatility that anything is divided by: a hundredth of a basis point a bar."""
 
+NOTHING = 2.0**-200
+"""Smallest whole that a part is divided by; below every sum of volumes, of returns and of their squares that is not 0."""
+
 QUIET = 2.0**-6
 """Added to relative volumes before their logarithm. Constants in the graph are powers of two because an exporter may round them."""
 
@@ -309,14 +312,13 @@ def _named(pattern: str, horizons: Sequence[int], block: Tensor) -> dict[str, Te
 
 
 def _share(part: Tensor, whole: Tensor) -> Tensor:
-    """Divide, 0 where the whole is nothing."""
-    empty = whole <= 0
-    return torch.where(empty, 0.0, part / torch.where(empty, 1.0, whole))
+    """Divide a part by its whole; where the whole is nothing so is the part, and the share is 0."""
+    return part / whole.clamp(min=NOTHING)
 
 
 def _place(value: Tensor, bottom: Tensor, top: Tensor) -> Tensor:
     """Place of a value between two others, in [-1, 1]; 0 where they are one."""
-    return torch.where(top > bottom, 2.0 * _share(value - bottom, top - bottom) - 1.0, 0.0)
+    return _share((value - bottom) - (top - value), top - bottom)
 
 
 def _box(n: int) -> Tensor:

@@ -99,10 +99,7 @@ def _baselines(config: Config, market: Market, outcome: Outcome, step: Any) -> d
         if name != config.strategy_name:
             found[name] = _baseline(run(with_strategy(config, name), market, None))
         step(1, name)
-    equity = outcome.blotter.equity_table()
-    exposure = np.stack([equity[f"exposure:{name}"].to_numpy() for name in config.universe.instruments], 1)
-    trades = len(outcome.blotter.fills) / max(1, len(outcome.journal))
-    parameters = matched(exposure, trades)
+    parameters = random_parameters(outcome)
     draws = []
     for seed in range(RANDOM_SEEDS):
         seeded = msgspec.structs.replace(
@@ -113,6 +110,15 @@ def _baselines(config: Config, market: Market, outcome: Outcome, step: Any) -> d
     draws.sort(key=lambda draw: draw.metrics["total_return"])
     found["random"] = draws[len(draws) // 2]
     return found
+
+
+def random_parameters(outcome: Outcome) -> dict[str, float]:
+    """Return the parameters of a random strategy with the time in the market, exposure and turnover of a run."""
+    config, equity, fills = outcome.config, outcome.blotter.equity_table(), outcome.blotter.fills_table()
+    exposure = np.stack([equity[f"exposure:{name}"].to_numpy() for name in config.universe.instruments], 1)
+    value = float((fills["quantity"].to_numpy() * fills["price"].to_numpy()).sum())
+    budget = config.limits.max_position_frac * float(equity["equity"].to_numpy().mean())
+    return matched(exposure, value / budget / max(1, len(outcome.journal)))
 
 
 def _baseline(outcome: Outcome) -> Baseline:

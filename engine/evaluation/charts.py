@@ -1,5 +1,6 @@
 """The report's charts, from a run's tables."""
 
+import html
 from itertools import pairwise
 from typing import Any
 
@@ -7,18 +8,36 @@ import numpy as np
 import plotly.graph_objects as go
 import plotly.io
 from numpy.typing import NDArray
+from plotly.subplots import make_subplots
 
 from engine.evaluation.metrics import drawdowns
 
 ACCENT = "#0b5fa5"
-MUTED = ("#9a9a9a", "#c2862f", "#5d8a66", "#a0627a", "#7a6fa8", "#8c7a5b")
+MUTED = ("#9a9a9a", "#c2862f", "#6f9c78", "#b0728a", "#8a7fb8", "#8c7a5b")
+PRICE = "#6b6b6b"
 BOUGHT, SOLD = "#1f7a4d", "#b3402a"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-MOST_POINTS = 6_000
+MOST_POINTS = 8_000
 """Points of one line; longer ones keep the lowest and the highest of each stretch."""
+LEAST_POINTS = 1_000
+POINT_BUDGET = 120_000
+"""Points of all lines of a page together, unless that leaves a line fewer than LEAST_POINTS."""
+MOST_MARKERS = 1_500
+"""Markers of one side of one instrument; above it some fills are left out of the picture."""
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
+Curves = dict[str, tuple[Times, Floats]]
+
+
+def points_per_line(curves: int, instruments: int) -> int:
+    """Return the points that each line may have, so that a page of many lines stays small.
+
+    >>> points_per_line(curves=6, instruments=1), points_per_line(curves=6, instruments=10)
+    (8000, 3157)
+    """
+    lines = curves + 2 + 3 * instruments
+    return max(LEAST_POINTS, min(MOST_POINTS, POINT_BUDGET // lines))
 
 
 def thin(ts_ns: Times, values: Floats, most: int = MOST_POINTS) -> tuple[Times, Floats]:
@@ -27,102 +46,132 @@ def thin(ts_ns: Times, values: Floats, most: int = MOST_POINTS) -> tuple[Times, 
     Parameters
     ----------
     ts_ns : int64 (n,)
-    values : float64 (n,)
+    values : float64 (n,), NaN where there is none
     """
-    count = len(values)
-    if count <= most:
-        return ts_ns, values
-    edges = np.linspace(0, count, most // 2 + 1).astype(int)
-    keep = {0, count - 1}
-    for low, high in pairwise(edges):
-        if high > low:
-            keep.add(low + int(np.argmin(values[low:high])))
-            keep.add(low + int(np.argmax(values[low:high])))
-    index = np.array(sorted(keep))
+    index = _extremes(values, most)
     return ts_ns[index], values[index]
 
 
-def times(ts_ns: Times) -> Any:
-    """UTC nanoseconds as datetimes that plotly draws."""
-    return ts_ns.astype("datetime64[ns]").astype("datetime64[ms]")
+def times(ts_ns: Times) -> Floats:
+    """Return UTC nanoseconds as the milliseconds that a date axis draws."""
+    return ts_ns / 1e6
 
 
-def equity_chart(run: str, curves: dict[str, tuple[Times, Floats]]) -> str:
+def equity_chart(run: str, curves: Curves, most: int = MOST_POINTS) -> str:
     """Equity of the run and its baselines, each over its first value, linear or logarithmic."""
-    figure = _figure(360, "growth of 1")
-    for number, (name, (ts, equity)) in enumerate(curves.items()):
-        x, y = thin(ts, equity / equity[0])
-        _line(
-            figure, x, y, name, ACCENT if name == run else MUTED[(number - 1) % len(MUTED)], 2.2 if name == run else 1.2
-        )
+    figure = _figure(380, "growth of 1", curves[run][0])
+    for name in _run_on_top(run, curves):
+        ts, equity = curves[name]
+        x, y = thin(ts, equity / equity[0], most)
+        _line(figure, x, y, name, _colour(name, run, curves), 2.2 if name == run else 1.3)
+        figure.data[-1].update(legendrank=list(curves).index(name))
     buttons = [
         {"label": label, "method": "relayout", "args": [{"yaxis.type": kind}]}
         for label, kind in (("linear", "linear"), ("log", "log"))
     ]
-    figure.update_layout(
-        updatemenus=[
-            {
-                "type": "buttons",
-                "direction": "right",
-                "buttons": buttons,
-                "x": 1.0,
-                "xanchor": "right",
-                "y": 1.14,
-                "yanchor": "top",
-            }
-        ]
-    )
+    toggle = {
+        "type": "buttons", "direction": "right", "buttons": buttons, "active": 0, "x": 1.0, "xanchor": "right", "y": 1.03,
+        "yanchor": "bottom", "pad": {"r": 0, "t": 0, "b": 2}, "font": {"size": 11}, "bordercolor": "#cccccc",
+    }  # fmt: skip
+    figure.update_layout(updatemenus=[toggle])
+    figure.update_yaxes(hoverformat=".3f")
     return _html(figure, "equity")
 
 
-def drawdown_chart(run: str, curves: dict[str, tuple[Times, Floats]]) -> str:
+def drawdown_chart(run: str, curves: Curves, most: int = MOST_POINTS) -> str:
     """Fall from the peak, of the run and of buy and hold."""
-    figure = _figure(220, "drawdown")
-    for name, (ts, equity) in curves.items():
-        if name in (run, "buy_and_hold"):
-            x, y = thin(ts, -drawdowns(equity))
-            chosen = name == run
-            _line(figure, x, y, name, ACCENT if chosen else MUTED[0], 1.6 if chosen else 1.0)
-            if chosen:
-                figure.data[-1].update(fill="tozeroy", fillcolor="rgba(11,95,165,0.12)")
-    figure.update_yaxes(tickformat=".0%")
+    figure = _figure(220, "from the peak", curves[run][0])
+    for name in _run_on_top(run, curves):
+        if name in ("buy_and_hold", run):
+            x, y = thin(curves[name][0], -drawdowns(curves[name][1]), most)
+            _line(figure, x, y, name, _colour(name, run, curves), 1.6 if name == run else 1.0)
+            figure.data[-1].update(legendrank=list(curves).index(name))
+    if figure.data:
+        figure.data[-1].update(fill="tozeroy", fillcolor="rgba(11,95,165,0.10)")
+    figure.update_yaxes(tickformat=".0%", hoverformat=".1%")
     return _html(figure, "drawdown")
 
 
-def exposure_chart(ts_ns: Times, exposures: dict[str, Floats]) -> str:
-    """Exposure held in each instrument, fraction of its budget."""
-    figure = _figure(220, "of budget")
-    for number, (name, values) in enumerate(exposures.items()):
-        x, y = thin(ts_ns, values)
-        colour = ACCENT if len(exposures) == 1 else MUTED[number % len(MUTED)]
-        _line(figure, x, y, name, colour, 1.0, "hv")
-    figure.update_yaxes(tickformat=".0%")
+def exposure_chart(ts_ns: Times, held: dict[str, Floats], wanted: dict[str, Floats], most: int = MOST_POINTS) -> str:
+    """Exposure held and target exposure, a row per instrument, fractions of its budget."""
+    rows = len(held)
+    titles = [html.escape(name) for name in held] if rows > 1 else None
+    grid = make_subplots(
+        rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.22 / max(rows, 2), subplot_titles=titles
+    )
+    figure = _figure(110 + 115 * rows, "", ts_ns, grid)
+    for row, name in enumerate(held, 1):
+        for label, values, colour, width in (
+            ("target", wanted[name], "#c9a26b", 1.6),
+            ("held", held[name], ACCENT, 1.2),
+        ):
+            x, y = thin(ts_ns, values, most)
+            _line(figure, x, y, label, colour, width, "hv", row=row, col=1)
+            figure.data[-1].update(showlegend=row == 1, legendgroup=label)
+    figure.update_annotations(font={"size": 12}, x=0, xanchor="left")
+    figure.update_layout(
+        margin={"t": 34 if rows == 1 else 52}, legend={"yref": "container", "y": 1.0, "yanchor": "top"}
+    )
+    figure.update_yaxes(tickformat=".0%", hoverformat=".1%", title=None)
     return _html(figure, "exposure")
 
 
-def trades_chart(number: int, instrument: str, ts_ns: Times, close: Floats, fills: dict[str, NDArray[Any]]) -> str:
-    """Price of one instrument with its fills."""
-    figure = _figure(320, "price")
-    x, y = thin(ts_ns, close)
-    _line(figure, x, y, instrument, "#555555", 1.0)
+def trades_chart(
+    number: int, instrument: str, ts_ns: Times, close: Floats, fills: dict[str, NDArray[Any]], most: int = MOST_POINTS
+) -> str:
+    """Price of one instrument with its fills; of more than MOST_MARKERS on a side, the extremes in price are drawn."""
+    figure = _figure(340, "price", ts_ns)
+    x, y = thin(ts_ns, close, most)
+    _line(figure, x, y, instrument, PRICE, 1.0)
     for side, label, symbol, colour in ((1, "bought", "triangle-up", BOUGHT), (-1, "sold", "triangle-down", SOLD)):
-        chosen = fills["side"] == side
+        chosen = np.flatnonzero(fills["side"] == side)
+        drawn = chosen[_extremes(fills["price"][chosen], MOST_MARKERS)]
+        count = f"{len(chosen):,}" if len(drawn) == len(chosen) else f"{len(drawn):,} of {len(chosen):,} drawn"
         figure.add_trace(
-            go.Scattergl(
-                x=times(fills["ts_event"][chosen]),
-                y=fills["price"][chosen],
-                customdata=fills["quantity"][chosen],
+            go.Scatter(
+                x=times(fills["ts_event"][drawn]),
+                y=fills["price"][drawn],
+                customdata=fills["quantity"][drawn],
                 mode="markers",
-                name=f"{label} ({int(chosen.sum()):,})",
-                marker={"symbol": symbol, "size": 7, "color": colour, "line": {"width": 0.5, "color": "white"}},
-                hovertemplate="%{x}<br>%{customdata} at %{y}<extra>" + label + "</extra>",
+                name=f"{label} ({count})",
+                marker={
+                    "symbol": symbol,
+                    "size": 7 if fills["side"].size < MOST_MARKERS // 2 else 5,
+                    "color": colour,
+                    "opacity": 0.85,
+                    "line": {"width": 0},
+                },
+                hovertemplate="%{x|%Y-%m-%d %H:%M}<br>" + label + " %{customdata} at %{y}<extra></extra>",
             )
         )
     return _html(figure, f"trades-{number}")
 
 
-def _figure(height: int, title: str) -> go.Figure:
-    figure = go.Figure()
+def _extremes(values: Floats, most: int) -> NDArray[np.int64]:
+    count = len(values)
+    if count <= most:
+        return np.arange(count)
+    low, high = np.where(np.isnan(values), np.inf, values), np.where(np.isnan(values), -np.inf, values)
+    edges = np.linspace(0, count, most // 2 + 1).astype(int)
+    keep = {0, count - 1}
+    for start, stop in pairwise(edges):
+        keep.add(int(start + np.argmin(low[start:stop])))
+        keep.add(int(start + np.argmax(high[start:stop])))
+    return np.array(sorted(keep))
+
+
+def _run_on_top(run: str, curves: Curves) -> list[str]:
+    names = [name for name in curves if name != run] + [run]
+    return [name for name in names if len(curves[name][0])]
+
+
+def _colour(name: str, run: str, curves: Curves) -> str:
+    others = [one for one in curves if one != run]
+    return ACCENT if name == run else MUTED[others.index(name) % len(MUTED)]
+
+
+def _figure(height: int, title: str, ts_ns: Times, figure: go.Figure | None = None) -> go.Figure:
+    figure = figure or go.Figure()
     figure.update_layout(
         height=height,
         margin={"l": 64, "r": 12, "t": 34, "b": 32},
@@ -131,21 +180,27 @@ def _figure(height: int, title: str) -> go.Figure:
         paper_bgcolor="white",
         hovermode="x unified" if title != "price" else "closest",
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        yaxis={"title": {"text": title}},
     )
-    figure.update_xaxes(showgrid=False, showline=True, linecolor="#bbbbbb")
-    figure.update_yaxes(gridcolor="#ececec", zerolinecolor="#bbbbbb")
+    span = [float(moment) for moment in times(ts_ns[[0, -1]])] if len(ts_ns) else None
+    figure.update_xaxes(
+        type="date", range=span, showgrid=False, showline=True, linecolor="#bbbbbb", hoverformat="%Y-%m-%d %H:%M"
+    )
+    figure.update_yaxes(title={"text": title}, gridcolor="#e6e6e6", zerolinecolor="#bbbbbb", automargin=False)
     return figure
 
 
 def _line(
-    figure: go.Figure, ts_ns: Times, values: Floats, name: str, colour: str, width: float, shape: str = "linear"
+    figure: go.Figure,
+    ts_ns: Times,
+    values: Floats,
+    name: str,
+    colour: str,
+    width: float,
+    shape: str = "linear",
+    **cell: int,
 ) -> None:
-    figure.add_trace(
-        go.Scatter(
-            x=times(ts_ns), y=values, name=name, mode="lines", line={"color": colour, "width": width, "shape": shape}
-        )
-    )
+    line = {"color": colour, "width": width, "shape": shape}
+    figure.add_trace(go.Scatter(x=times(ts_ns), y=values, name=html.escape(name), mode="lines", line=line), **cell)
 
 
 def _html(figure: go.Figure, name: str) -> str:

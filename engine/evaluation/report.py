@@ -1,20 +1,18 @@
 """The report: one self-contained page, made from a run folder and from nothing else."""
 
 import html
-import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from engine.contract.action import Discrete7
-from engine.contract.calendar import bars_per_year
 from engine.evaluation import charts
-from engine.evaluation.metrics import sharpe_standard_error, simple_returns
+from engine.evaluation.notes import action_name, notes
+from engine.evaluation.run_tables import RunTables
 from engine.execution.costs import FILL_MEANING
 from engine.journal import run as folder_format
 
@@ -22,53 +20,12 @@ PERCENT = {"total_return", "cagr", "max_drawdown", "volatility", "win_rate", "ex
 MONEY = {"fees", "funding", "slippage"}
 COLUMNS = (
     "total_return", "cagr", "sharpe", "sortino", "calmar", "max_drawdown", "volatility", "turnover", "trades", "win_rate",
-    "profit_factor", "exposure", "fees", "funding", "slippage",
+    "profit_factor", "exposure",
 )  # fmt: skip
 MOST_GAPS = 8
-FEW_TRADES = 30
-MISSING_FRAC = 0.01
-DOMINANT_FRAC = 0.95
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 STYLE = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
-
-
-class RunTables:
-    """Everything in a run folder that the report draws on.
-
-    Parameters
-    ----------
-    folder
-        A run folder.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.manifest = folder_format.read_json(folder / folder_format.MANIFEST)
-        document = folder_format.read_json(folder / folder_format.METRICS)
-        self.metrics: dict[str, Any] = document["metrics"]
-        self.baselines: dict[str, dict[str, Any]] = document["baselines"]
-        self.config_text = (folder / folder_format.CONFIG).read_text(encoding="utf-8")
-        self.config: dict[str, Any] = tomllib.loads(self.config_text)
-        self.equity = pq.read_table(folder / folder_format.EQUITY)
-        self.fills = pq.read_table(folder / folder_format.FILLS)
-        self.orders = pq.read_table(folder / folder_format.ORDERS)
-        self.journal = pq.read_table(folder / folder_format.JOURNAL, columns=["action", "gate", "confidence"])
-        beside = pq.read_table(folder / folder_format.BASELINES)
-        names = np.array(beside["baseline"].to_pylist(), dtype=object)
-        ts, values = beside["ts_event"].to_numpy(), beside["equity"].to_numpy()
-        self.name: str = self.manifest["policy"] or self.manifest["strategy"]
-        self.curves = {self.name: (self.ts, self.equity["equity"].to_numpy())}
-        self.curves |= {name: (ts[names == name], values[names == name]) for name in self.baselines}
-
-    @property
-    def ts(self) -> NDArray[np.int64]:
-        """Decision times, int64 (n,)."""
-        return self.equity["ts_event"].to_numpy()
-
-    @property
-    def instruments(self) -> list[str]:
-        """Instrument ids, in configuration order."""
-        return self.config["universe"]["instruments"]
 
 
 def write_report(folder: Path) -> Path:
@@ -86,7 +43,8 @@ def write_report(folder: Path) -> Path:
     run = RunTables(folder)
     body = "\n".join(
         (
-            _head(run), _notes(run), _facts(run), _metrics(run), _charts(run), _months(run), _decisions(run), _configuration(run),
+            _head(run), _notes(run), _facts(run), _metrics(run), _charts(run), _months(run), _costs(run), _decisions(run),
+            _configuration(run),
         )
     )  # fmt: skip
     title = html.escape(f"{run.manifest['run_id']}: {run.name}")
@@ -114,13 +72,8 @@ def _number(name: str, value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
-def _standard_error(run: RunTables, name: str) -> float | None:
-    returns = simple_returns(run.curves[name][1])
-    return sharpe_standard_error(returns, bars_per_year(run.config["universe"]["bar"]))
-
-
 def _sharpe(run: RunTables, name: str, value: float | None) -> str:
-    error = _standard_error(run, name)
+    error = run.standard_error(name)
     return "–" if value is None or error is None else f"{value:.2f} ± {error:.2f}"
 
 
@@ -132,7 +85,7 @@ def _head(run: RunTables) -> str:
         ("largest drawdown", _number("max_drawdown", m["max_drawdown"])),
         ("round trips", _number("trades", m["trades"])),
         ("mean exposure", _number("exposure", m["exposure"])),
-        ("fees", _number("fees", m["fees"])),
+        (f"fees, {run.currency}", _number("fees", m["fees"])),
     )
     cells = "".join(
         f'<div class="tile"><b>{_text(value)}</b><span>{_text(label)}</span></div>' for label, value in tiles
@@ -145,42 +98,6 @@ def _head(run: RunTables) -> str:
         f'<p class="sub">{_text(kind)} {_text(run.manifest["run_id"])}, {_text(span)}, {_text(run.config["universe"]["bar"])} bars</p>'
         f'<div class="tiles">{cells}</div>'
     )
-
-
-def notes(run: RunTables) -> list[str]:
-    """Say what a reader must know before believing the numbers."""
-    said = []
-    fill, m = run.config["venue"]["fill"], run.metrics
-    if fill == "this_close":
-        said.append("The fill assumption is optimistic: orders fill at the price they were decided on.")
-    error = _standard_error(run, run.name)
-    if m["sharpe"] is not None and error is not None and abs(m["sharpe"]) < 2 * error:
-        said.append(
-            f"The Sharpe ratio, {m['sharpe']:.2f} ± {error:.2f}, is not distinguishable from zero at two standard errors."
-        )
-    better = [
-        name
-        for name, other in run.baselines.items()
-        if (other["sharpe"] or 0.0) >= (m["sharpe"] or 0.0) and name != "cash"
-    ]
-    if better:
-        said.append(f"Baselines with at least this Sharpe ratio: {', '.join(better)}.")
-    if run.baselines and m["total_return"] <= 0.0:
-        said.append("Cash did at least as well: the total return is not above zero.")
-    for one in run.manifest["coverage"]:
-        missing = one["expected"] - one["present"]
-        if missing > MISSING_FRAC * one["expected"]:
-            said.append(f"{one['instrument_id']}: {missing:,} of {one['expected']:,} bars are missing.")
-    if m["trades"] < FEW_TRADES:
-        said.append(f"Only {m['trades']} round trips: too few to judge the way it trades.")
-    counts = Counter(run.journal["action"].to_pylist())
-    if counts and run.manifest["policy"] is not None:
-        action, most = counts.most_common(1)[0]
-        if most > DOMINANT_FRAC * len(run.journal):
-            said.append(
-                f"One answer makes {most / len(run.journal):.0%} of all decisions: {_action_name(run, action)}."
-            )
-    return said
 
 
 def _notes(run: RunTables) -> str:
@@ -200,10 +117,11 @@ def _facts(run: RunTables) -> str:
     left = [
         ("strategy", _text(run.config["strategy"]["name"])),
         ("policy", _text(manifest["policy"] or "none: a rule")),
-        ("policy digest", f"<code>{_text((manifest['policy_digest'] or '–')[:24])}</code>"),
+        ("policy digest", f"<code>{_text(manifest['policy_digest'] or '–')}</code>"),
+        ("span", _text(f"{manifest['start']} to {manifest['end']}, end exclusive")),
         ("seed", _text(run.config["run"]["seed"])),
         ("decisions", f"{manifest['decisions']:,}"),
-        ("decisions hash", f"<code>{_text(manifest['decisions_sha256'][:24])}</code>"),
+        ("decisions hash", f"<code>{_text(manifest['decisions_sha256'])}</code>"),
         ("code", f"<code>{_text(manifest['code_version'])}</code>"),
     ]
     right = [
@@ -224,22 +142,24 @@ def _facts(run: RunTables) -> str:
         + "</table></div>"
         for title, rows in (("Run", left), ("Assumptions", right))
     )
-    rows = "".join(_coverage_row(one) for one in manifest["coverage"])
+    rows = "".join(_coverage_row(run, one) for one in manifest["coverage"])
     coverage = (
         '<h2>Data coverage</h2><div class="scroll"><table><tr><th>instrument</th><th>expected</th><th>present</th><th>missing</th>'
-        f"<th>warm-up</th><th>longest gaps (start, bars)</th></tr>{rows}</table></div>"
+        f'<th>warm-up</th><th>data digest</th><th class="wrap">longest gaps (start, bars)</th></tr>{rows}</table></div>'
     )
     return f'<div class="columns">{tables}</div>{coverage}'
 
 
-def _coverage_row(one: dict[str, Any]) -> str:
+def _coverage_row(run: RunTables, one: dict[str, Any]) -> str:
     missing = one["expected"] - one["present"]
     gaps = ", ".join(f"{start[:16].replace('T', ' ')} ({count})" for start, count in one["gaps"][:MOST_GAPS])
     more = f" and {len(one['gaps']) - MOST_GAPS} more" if len(one["gaps"]) > MOST_GAPS else ""
     share = missing / one["expected"] if one["expected"] else 0.0
+    digest = run.manifest["datasets"].get(f"{one['instrument_id']} {run.config['universe']['bar']}", "–")
     return (
         f"<tr><td>{_text(one['instrument_id'])}</td><td>{one['expected']:,}</td><td>{one['present']:,}</td>"
         f"<td>{missing:,} ({share:.2%})</td><td>{one['warm_up']:,}</td>"
+        f"<td><code>{_text(digest[:12])}</code></td>"
         f'<td class="wrap">{_text((gaps or "none") + more)}</td></tr>'
     )
 
@@ -247,44 +167,55 @@ def _coverage_row(one: dict[str, Any]) -> str:
 def _metrics(run: RunTables) -> str:
     head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in COLUMNS)
     rows = []
-    for name, metrics in {run.name: run.metrics, **run.baselines}.items():
+    for name, metrics in run.all_metrics.items():
         cells = "".join(
             f"<td>{_sharpe(run, name, metrics[column]) if column == 'sharpe' else _number(column, metrics[column])}</td>"
             for column in COLUMNS
         )
         chosen = ' class="run"' if name == run.name else ""
         rows.append(f"<tr{chosen}><td>{_text(name)}</td>{cells}</tr>")
-    said = "" if run.baselines else '<p class="quiet">No baselines were run.</p>'
+    said = [
+        "Sharpe ratios carry their standard error (Mertens 2002), which assumes independent returns. A dash is a value that is"
+        " not defined."
+    ]
     if "random" in run.baselines:
-        said = '<p class="quiet">random: the median of several seeds with the turnover and exposure of the run.</p>'
+        said.append("random: the median of several seeds with the turnover and exposure of the run.")
+    if not run.baselines:
+        said.append("No baselines were run.")
     grid = f'<table class="metrics"><tr><th></th>{head}</tr>{"".join(rows)}</table>'
-    return f'<h2>Beside its baselines</h2><div class="scroll">{grid}</div>{said}'
+    return f'<h2>Beside its baselines</h2><div class="scroll">{grid}</div><p class="quiet">{" ".join(said)}</p>'
 
 
 def _charts(run: RunTables) -> str:
     fills = {name: run.fills[name].to_numpy() for name in ("ts_event", "side", "price", "quantity")}
     owner = np.array(run.fills["instrument_id"].to_pylist(), dtype=object)
+    most = charts.points_per_line(len(run.curves), len(run.instruments))
+    held = {name: run.series("exposure", name) for name in run.instruments}
+    wanted = {name: run.series("target", name) for name in run.instruments}
+    thinned = (
+        f'<p class="quiet">Lines of more than {most:,} points show the lowest and the highest of each stretch'
+        f" ({len(run.ts):,} bars); every metric is from all of them.</p>"
+    )
     parts = [
         "<h2>Equity</h2>",
-        charts.equity_chart(run.name, run.curves),
+        charts.equity_chart(run.name, run.curves, most),
+        thinned if len(run.ts) > most else "",
         "<h2>Drawdown</h2>",
-        charts.drawdown_chart(run.name, run.curves),
-        "<h2>Exposure</h2>",
-        charts.exposure_chart(run.ts, {name: run.equity[f"exposure:{name}"].to_numpy() for name in run.instruments}),
+        charts.drawdown_chart(run.name, run.curves, most),
+        "<h2>Exposure, fraction of the budget</h2>",
+        charts.exposure_chart(run.ts, held, wanted, most),
     ]
     for number, name in enumerate(run.instruments):
         chosen = {key: values[owner == name] for key, values in fills.items()}
         parts.append(f"<h2>Trades on price: {_text(name)}</h2>")
-        parts.append(charts.trades_chart(number, name, run.ts, run.equity[f"close:{name}"].to_numpy(), chosen))
-    if len(run.ts) > charts.MOST_POINTS:
-        parts.append(
-            f'<p class="quiet">Lines of more than {charts.MOST_POINTS:,} points show the extremes of each stretch.</p>'
-        )
+        parts.append(charts.trades_chart(number, name, run.ts, run.series("close", name), chosen, most))
     return "\n".join(parts)
 
 
 def monthly_returns(ts_ns: NDArray[np.int64], equity: NDArray[np.float64]) -> dict[tuple[int, int], float]:
     """Return (year, month) to simple return, from the last equity before the month to the last one in it, UTC.
+
+    Months that begin with no equity left have no return and are left out.
 
     Parameters
     ----------
@@ -292,8 +223,11 @@ def monthly_returns(ts_ns: NDArray[np.int64], equity: NDArray[np.float64]) -> di
     equity : float64 (n,)
     """
     month = (ts_ns - 1).astype("datetime64[ns]").astype("datetime64[M]").astype(int)
-    found, before = {}, equity[0]
+    found: dict[tuple[int, int], float] = {}
+    before = equity[0] if len(equity) else 0.0
     for value in np.unique(month):
+        if before <= 0.0:
+            break
         last = equity[np.flatnonzero(month == value)[-1]]
         found[(1970 + int(value) // 12, 1 + int(value) % 12)] = float(last / before - 1.0)
         before = last
@@ -319,50 +253,84 @@ def _heat(value: float | None) -> str:
     return f'<td style="background:{colour}">{value:+.1%}</td>'
 
 
-def _action_name(run: RunTables, action: float) -> str:
-    if run.manifest["action"] == "discrete7":
-        return Discrete7(int(action)).name
-    return f"{action:g}"
+def _costs(run: RunTables) -> str:
+    rows = []
+    for name, metrics in run.all_metrics.items():
+        equity = run.curves[name][1]
+        paid = metrics["fees"] + metrics["slippage"]
+        traded = (metrics["turnover"] or 0.0) * run.years * float(equity.mean())
+        share = (paid - metrics["funding"]) / equity[0]
+        cells = (
+            *(_number(column, metrics[column]) for column in ("fees", "slippage", "funding")),
+            _number("fees", paid - metrics["funding"]),
+            f"{share:.2%}",
+            _number("fees", traded),
+            f"{paid / traded * 1e4:.2f}" if traded else "–",
+        )
+        chosen = ' class="run"' if name == run.name else ""
+        rows.append(f"<tr{chosen}><td>{_text(name)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    heads = (
+        "fees",
+        "slippage",
+        "funding received",
+        "cost",
+        "of first equity",
+        "traded",
+        "fees + slippage, bps of traded",
+    )
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    return (
+        f'<h2>Costs, {_text(run.currency)}</h2><div class="scroll"><table><tr><th></th>{head}</tr>{"".join(rows)}</table></div>'
+        '<p class="quiet">Already inside equity. Slippage is against the mid that the fill assumption names; cost is fees plus'
+        " slippage less funding received.</p>"
+    )
 
 
 def _decisions(run: RunTables) -> str:
-    count = len(run.journal)
+    count = run.journal.num_rows
     gates = Counter(gate.split(" ")[0].rstrip(":") for gate in run.journal["gate"].to_pylist())
-    rows = [("approved", gates["approved"]), ("hold: nothing to trade", gates["hold"]), ("refused", gates["refused"])]
-    refused = "".join(
-        f"<tr><td>refused: {_text(reason)}</td><td>{number:,}</td><td></td></tr>"
-        for reason, number in sorted(run.manifest["refusals"].items())
-    )
-    decisions = (
-        "".join(f"<tr><td>{_text(name)}</td><td>{n:,}</td><td>{n / count:.1%}</td></tr>" for name, n in rows)
-        if count
-        else ""
-    )
-    answers = _answers(run)
-    head = "<tr><th></th><th>decisions</th><th>share</th></tr>"
-    return (
-        f'<h2>Decisions</h2><div class="columns"><div><table>{head}{decisions}{refused}</table></div>'
-        f"<div><table>{head}{answers}</table></div></div>"
-    )
+    outcomes = [
+        ("approved", gates["approved"]),
+        ("hold: nothing to trade", gates["hold"]),
+        ("refused", gates["refused"]),
+    ]
+    statuses = Counter(status.partition(":")[0] for status in run.orders["status"].to_pylist())
+    placed = [*sorted(statuses.items()), ("fills", run.fills.num_rows)]
+    refused = sorted(run.manifest["refusals"].items(), key=lambda one: (-one[1], one[0]))
+    gate = _shares("decision", outcomes, count) + _shares("refused because", refused, count)
+    orders = _shares("order", placed, run.orders.num_rows, bars=False)
+    answers = _shares("answer", _answers(run), count)
+    return f'<h2>Decisions and orders</h2><div class="columns"><div>{gate}{orders}</div><div>{answers}</div></div>'
 
 
-def _answers(run: RunTables) -> str:
-    actions = np.array(run.journal["action"].to_pylist())
-    if not len(actions):
+def _shares(title: str, rows: list[tuple[str, int]], count: int, bars: bool = True) -> str:
+    if not rows:
         return ""
-    if run.manifest["action"] == "discrete7":
-        named = [(action.name.lower().replace("_", " "), int((actions == action.value).sum())) for action in Discrete7]
-    else:
-        named = [
-            ("below -0.5", int((actions < -0.5).sum())),
-            ("-0.5 to 0", int(((actions >= -0.5) & (actions < 0)).sum())),
-            ("0", int((actions == 0).sum())),
-            ("0 to 0.5", int(((actions > 0) & (actions <= 0.5)).sum())),
-            ("above 0.5", int((actions > 0.5).sum())),
-        ]
-    return "".join(
-        f"<tr><td>answer {_text(name)}</td><td>{n:,}</td><td>{n / len(actions):.1%}</td></tr>" for name, n in named
+    body = "".join(
+        f"<tr><td>{_text(name)}</td><td>{number:,}</td>"
+        + (_share(number / count) if bars and count else "<td></td>" if bars else "")
+        + "</tr>"
+        for name, number in rows
     )
+    share = "<th>share</th>" if bars else ""
+    return f'<table class="shares"><tr><th>{_text(title)}</th><th>count</th>{share}</tr>{body}</table>'
+
+
+def _share(share: float) -> str:
+    return f'<td class="share"><i style="width:calc((100% - 76px) * {min(share, 1.0):.4f})"></i>{share:.1%}</td>'
+
+
+def _answers(run: RunTables) -> list[tuple[str, int]]:
+    actions = np.array(run.journal["action"].to_pylist())
+    if run.manifest["action"] == "discrete7":
+        return [(action_name(run, action), int((actions == action.value).sum())) for action in Discrete7]
+    return [
+        ("below -0.5", int((actions < -0.5).sum())),
+        ("-0.5 to 0", int(((actions >= -0.5) & (actions < 0)).sum())),
+        ("0", int((actions == 0).sum())),
+        ("0 to 0.5", int(((actions > 0) & (actions <= 0.5)).sum())),
+        ("above 0.5", int((actions > 0.5).sum())),
+    ]
 
 
 def _configuration(run: RunTables) -> str:

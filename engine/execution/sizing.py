@@ -31,7 +31,8 @@ def target_lots(target: Any, exposure: Any, position_lots: Any, budget: Any, pri
 def order_lots(wanted_lots: Any, position_lots: Any, price: Any, lot: Any, min_notional: Any) -> tuple[Any, Any]:
     """Return the lots to trade, and whether a wish was too small to trade.
 
-    A change below `min_notional` is not traded, except when it closes the position.
+    A change below `min_notional` is not traded, except when it closes the position. A reduction that would leave less than
+    `min_notional` closes the position: what is left could not be sold in parts any more.
 
     Returns
     -------
@@ -39,6 +40,9 @@ def order_lots(wanted_lots: Any, position_lots: Any, price: Any, lot: Any, min_n
     too_small : bool (...), a change was wanted that is worth less than the minimum notional
     """
     xp = namespace(wanted_lots, position_lots)
+    reduces = (wanted_lots * position_lots > 0) & (abs(wanted_lots) < abs(position_lots))
+    dust = reduces & (abs(wanted_lots) * lot * price < min_notional)
+    wanted_lots = xp.where(dust, 0.0 * wanted_lots, wanted_lots)
     change = wanted_lots - position_lots
     closes = (wanted_lots == 0) & (position_lots != 0)
     too_small = (change != 0) & ~closes & (abs(change) * lot * price < min_notional)

@@ -13,8 +13,7 @@ from engine.contract.config import Config, load
 from engine.evaluation.metrics import sharpe_standard_error, simple_returns
 from strategies.backtest import Outcome, run, with_strategy
 from strategies.backtest import load as load_market
-from strategies.baselines.random import matched
-from strategies.running import metrics_of
+from strategies.running import metrics_of, random_parameters
 
 SEEDS = (1, 2, 3, 4, 5)
 MARKET_SEED = 21
@@ -50,9 +49,7 @@ class Trial:
         self.outcome: Outcome = run(config, market, session)
         equity = self.outcome.blotter.equity_table()
         self.equity = equity["equity"].to_numpy()
-        exposure = equity[f"exposure:{config.universe.instruments[0]}"].to_numpy()[:, None]
-        parameters = matched(exposure, len(self.outcome.blotter.fills) / max(1, len(self.outcome.journal)))
-        beside = run(with_strategy(config, "random", **parameters), market, None)
+        beside = run(with_strategy(config, "random", **random_parameters(self.outcome)), market, None)
         self.random_return = metrics_of(beside)["total_return"]
         self.metrics = metrics_of(self.outcome)
 

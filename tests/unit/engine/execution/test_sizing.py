@@ -28,9 +28,13 @@ def test_target_equal_to_the_exposure_keeps_the_position():
         (10.0, 8.0, 0.0, True),
         (0.0, 3.0, -3.0, False),
         (-6.0, 0.0, -6.0, False),
+        (4.0, 20.0, -20.0, False),
+        (-4.0, -20.0, 20.0, False),
+        (5.0, 20.0, -15.0, False),
+        (3.0, 4.0, -4.0, False),
     ],
 )
-def test_change_below_the_minimum_notional_is_traded_only_to_close(wanted, held, lots, small):
+def test_change_below_the_minimum_is_traded_only_to_close_and_no_remainder_below_it_is_left(wanted, held, lots, small):
     traded, too_small = order_lots(np.array([wanted]), np.array([held]), 1.0, 1.0, 5.0)
     assert (traded[0], bool(too_small[0])) == (lots, small)
 
