@@ -70,7 +70,7 @@ def test_same_answers_give_the_same_lots_and_equity(fill, kind, instrument):
             "limits": {"max_position_frac": 0.8, "max_gross_frac": 3.0},
         }
     )
-    tape = make_tape([history], [funding if perpetual else None], config.venue, "base")
+    tape = make_tape([(history, funding if perpetual else None)], config.venue, "base")
     first = tape.segments[0].ready
     played = np.zeros(len(history))
     played[first:] = answers[first : len(history)]
