@@ -29,8 +29,8 @@ CHUNK = 4_096
 FLOOR = 2.0**-20
 """Smallest volatility that anything is divided by: a hundredth of a basis point a bar."""
 
-NOTHING = 2.0**-200
-"""Smallest whole that a part is divided by; below every sum of volumes, of returns and of their squares that is not 0."""
+NOTHING = 2.0**-120
+"""Smallest whole that a part is divided by: far below every sum that is not 0, and still a float32, as which exporters keep constants."""
 
 QUIET = 2.0**-6
 """Added to relative volumes before their logarithm. Constants in the graph are powers of two because an exporter may round them."""

@@ -200,7 +200,7 @@ def round_trips(fills: Fills) -> Floats:
 def sharpe_standard_error(returns: Floats, bars_per_year: float) -> float | None:
     """Return the standard error of the annualised Sharpe ratio of independent returns that may be skewed and fat-tailed.
 
-    Not robust to serial correlation, which widens or narrows the true error (Lo 2002, equation 20).
+    Not robust to serial correlation, which widens or narrows the true error.
 
     Parameters
     ----------

@@ -203,7 +203,7 @@ def _charts(run: RunTables) -> str:
         "<h2>Drawdown</h2>",
         charts.drawdown_chart(run.name, run.curves, most),
         "<h2>Exposure, fraction of the budget</h2>",
-        charts.exposure_chart(run.ts, held, wanted, most),
+        charts.exposure_chart(run.ts, held, wanted),
     ]
     for number, name in enumerate(run.instruments):
         chosen = {key: values[owner == name] for key, values in fills.items()}

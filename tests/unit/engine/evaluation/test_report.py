@@ -10,7 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engine.evaluation.charts import MOST_MARKERS, points_per_line, thin, trades_chart
+from engine.evaluation.charts import (
+    MOST_MARKERS,
+    MOST_STRETCHES,
+    exposure_chart,
+    points_per_line,
+    stretches,
+    thin,
+    trades_chart,
+)
 from engine.evaluation.report import monthly_returns, write_report
 from engine.journal.run import read_json, write_json
 
@@ -79,6 +87,32 @@ def test_points_of_a_line_shrink_as_lines_become_many():
     assert points_per_line(6, 1_000) == 1_000
 
 
+def test_exposure_held_one_bar_in_forty_keeps_its_mean():
+    held = np.zeros(100_000)
+    held[::40] = 0.9
+    first, mean, low, high = stretches(held)
+    assert len(mean) == MOST_STRETCHES
+    assert np.average(mean, weights=np.diff(np.append(first, 100_000))) == pytest.approx(0.9 / 40)
+    assert mean.max() < 0.03
+    assert (low.min(), high.max()) == (0.0, 0.9)
+
+
+@pytest.mark.parametrize("count", [0, 1, MOST_STRETCHES])
+def test_short_exposure_is_drawn_as_it_is(count):
+    held = np.linspace(-1.0, 1.0, count)
+    first, mean, low, high = stretches(held)
+    assert first.tolist() == list(range(count))
+    assert mean.tolist() == low.tolist() == high.tolist() == held.tolist()
+
+
+@pytest.mark.parametrize(("count", "said"), [(MOST_STRETCHES, False), (MOST_STRETCHES + 1, True)])
+def test_exposure_chart_that_averages_says_so(count, said):
+    held = {"A": np.zeros(count), "B": np.zeros(count)}
+    chart = exposure_chart(np.arange(count), held, held)
+    assert ("held, mean of each stretch" in chart) is said
+    assert ("range held" in chart) is said
+
+
 def test_chart_of_more_fills_than_it_draws_says_so():
     count = 4 * MOST_MARKERS
     fills = {
@@ -107,8 +141,8 @@ def test_page_has_every_section(sample_run):
     for fact in (manifest["decisions_sha256"], manifest["code_version"], "small-0001"):
         assert fact in page
     assert "Decided at a bar&#x27;s close, filled at the next bar&#x27;s open" in page
-    assert '"name":"target"' in page
-    assert '"name":"held"' in page
+    assert '"name":"target' in page
+    assert '"name":"held' in page
     assert "<details><summary>Configuration</summary>" in page
 
 
