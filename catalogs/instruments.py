@@ -106,10 +106,16 @@ def currency(code: str) -> "Currency":
         return Currency.from_str(code, True)
 
 
-def nautilus_instrument(spec: InstrumentSpec) -> "CurrencyPair | CryptoPerpetual":
+def nautilus_instrument(spec: InstrumentSpec, minimum: bool = True) -> "CurrencyPair | CryptoPerpetual":
     """The one place where terms become a NautilusTrader instrument.
 
     Fees are not part of it: a venue's fee model holds them.
+
+    Parameters
+    ----------
+    minimum
+        Whether the instrument carries its minimum notional. NautilusTrader denies orders below it without exception; whoever sizes by
+        `engine.execution.sizing`, which lets an order that closes a position pass, leaves it out.
     """
     from nautilus_trader.model import CryptoPerpetual, CurrencyPair, InstrumentId, Money, Price, Quantity, Symbol
 
@@ -125,7 +131,7 @@ def nautilus_instrument(spec: InstrumentSpec) -> "CurrencyPair | CryptoPerpetual
         "ts_init": 0,
     }
     limits: dict[str, Any] = {
-        "min_notional": Money(spec.min_notional, quote),
+        "min_notional": Money(spec.min_notional, quote) if minimum else None,
         "margin_init": Decimal(repr(spec.margin_init)),
         "margin_maint": Decimal(repr(spec.margin_maint)),
     }

@@ -89,7 +89,7 @@ def run(
     try:
         _add_venue(engine, config, Venue(specs[0].venue))
         for spec in specs:
-            engine.add_instrument(nautilus_instrument(spec))
+            engine.add_instrument(nautilus_instrument(spec, minimum=False))
         for actor in assembly.actors:
             engine.add_actor(actor)
         engine.add_strategy(assembly.strategy)

@@ -139,7 +139,8 @@ def write(
     for order in blotter.orders.values():
         word, _, reason = order.status.partition(": ")
         if word in ("denied", "rejected", "refused"):
-            refusals[f"{word} {reason}"] = refusals.get(f"{word} {reason}", 0) + 1
+            kind = f"{word} {reason.split(':')[0].split(' ')[0]}"
+            refusals[kind] = refusals.get(kind, 0) + 1
     text = dump(config)
     (folder / folder_format.CONFIG).write_text(text, encoding="utf-8")
     journal.write(folder / folder_format.JOURNAL)

@@ -114,8 +114,16 @@ class Training(Section, frozen=True):
         Last part of the training span that no gradient sees: seeds and checkpoints are chosen on it.
     episode_bars
         Decisions after which an episode is truncated (not terminated).
+    rollout_steps, epochs, minibatches
+        Decisions per market between updates, passes over them, and parts of a pass.
+    hidden
+        Widths of the layers; of the transformer, the first is the width of its tokens, a multiple of 4.
+    discount, gae_lambda, clip, entropy, value_coefficient, gradient_norm
+        Of PPO, in its usual notation; the learning rate falls linearly to a tenth.
     reward_scale
         Log returns are divided by the causal volatility of one bar and multiplied by this.
+    checkpoint_every
+        Iterations between checkpoints.
     """
 
     algorithm: Literal["ppo"] = "ppo"
@@ -132,17 +140,17 @@ class Training(Section, frozen=True):
     episode_bars: Annotated[int, msgspec.Meta(ge=8)] = 256
     rollout_steps: Annotated[int, msgspec.Meta(ge=2)] = 32
     epochs: Count = 4
-    minibatches: Count = 8
+    minibatches: Count = 16
     hidden: Annotated[list[int], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: [64, 64])
-    learning_rate: Positive = 3e-4
+    learning_rate: Positive = 1e-3
     discount: Fraction = 0.97
     gae_lambda: Fraction = 0.90
     clip: Positive = 0.2
-    entropy: NonNegative = 0.01
+    entropy: NonNegative = 0.005
     value_coefficient: Positive = 0.5
     gradient_norm: Positive = 0.5
     reward_scale: Positive = 1.0
-    checkpoint_every: Count = 10
+    checkpoint_every: Count = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

@@ -109,6 +109,13 @@ def test_order_below_the_minimum_notional_is_refused_with_both_values(configurat
     assert entry.gate.endswith("under 5")
 
 
+def test_position_that_fell_below_the_minimum_notional_can_still_be_closed(configuration):
+    falling = np.array([[100.0] * 4, [100.0] * 4, [100.0] * 4, [50.0] * 4, [50.0] * 4, [50.0] * 4])
+    outcome = run(configuration({1: 0.000008, 4: 0.0}), market(bars(table=falling)), None)
+    assert [(fill.side, fill.quantity) for fill in outcome.blotter.fills] == [(1, 0.08), (-1, 0.08)]
+    assert {order.status for order in outcome.blotter.orders.values()} == {"filled"}
+
+
 def test_same_market_twice_gives_the_same_decisions(configuration):
     config = configuration({1: 0.01, 2: -0.01, 4: 0.0})
     first, second = (run(config, market(bars()), None) for _ in range(2))
