@@ -306,7 +306,10 @@ def restore(learner: Ppo, path: Path) -> None:
 
 def forget(config: Config, data: dict[str, Any], root: Path = CHECKPOINTS) -> None:
     """Remove the checkpoints of this very run."""
-    shutil.rmtree(checkpoint_folder(config, data, root), ignore_errors=True)
+    folder = checkpoint_folder(config, data, root)
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
 
 
 def _line(number: int, seeds: int, rate: float, progress: Progress) -> str:

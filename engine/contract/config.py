@@ -12,6 +12,9 @@ import tomli_w
 from engine.contract.calendar import bar_ns, to_ns
 from engine.contract.errors import ConfigError, broken
 
+CASH_REACH_FRAC = 0.98
+"""Largest part of a cash account that positions may take: an order for all of it is denied for its fee."""
+
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -317,16 +320,10 @@ def _cross_check(config: Config, where: str) -> None:
                 "lower it",
             )
         )
-    if config.venue.account == "cash" and max(config.limits.max_position_frac, config.limits.max_gross_frac) > 1:
-        raise ConfigError(
-            broken(
-                "limits",
-                "be at most 1 on a cash account",
-                config.limits.max_position_frac,
-                where,
-                "use a margin account",
-            )
-        )
+    reach = min(config.limits.max_position_frac * len(instruments), config.limits.max_gross_frac)
+    if config.venue.account == "cash" and reach > CASH_REACH_FRAC:
+        rule = f"let a cash account hold at most {CASH_REACH_FRAC:g} of its equity, which pays fees and the move to the fill"
+        raise ConfigError(broken("limits", rule, f"{reach:g}", where, "lower max_position_frac or max_gross_frac"))
     if config.venue.account == "cash" and any(i.rpartition(".")[0].endswith("-PERP") for i in instruments):
         raise ConfigError(broken("venue.account", "be margin for perpetuals", "cash", where))
     if config.venue.account == "cash" and config.training.short:

@@ -89,7 +89,7 @@ def test_checkpoints_of_another_configuration_are_not_gone_on_with(catalog: Path
     short = {"seeds": [1], "env_steps": 2_048}
     for keys, fresh, made in (
         ({}, False, 2_048),
-        ({"learning_rate": 1e-3}, False, 2_048),
+        ({"learning_rate": 2e-3}, False, 2_048),
         ({}, False, 0),
         ({}, True, 2_048),
     ):

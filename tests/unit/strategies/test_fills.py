@@ -91,7 +91,9 @@ def test_funding_settles_on_the_position_held_up_to_it(configuration):
 
 
 def test_cash_account_buys_and_sells_but_never_goes_short(configuration):
-    config = configuration({1: 0.5, 3: 0.0}, venue={"account": "cash", "leverage": 1.0})
+    config = configuration(
+        {1: 0.5, 3: 0.0}, venue={"account": "cash", "leverage": 1.0}, limits={"max_position_frac": 0.9}
+    )
     outcome = run(config, market(bars()), None)
     first, second = outcome.blotter.fills
     equity = outcome.blotter.equity_table()["equity"].to_pylist()

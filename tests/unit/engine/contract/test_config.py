@@ -38,7 +38,7 @@ def test_minimal_configuration_has_the_documented_defaults():
         ({"limits": {"max_gross_frac": 4.0}}, "limits.max_gross_frac must be at most venue.leverage 3, was 4.0"),
         (
             {"venue": {"account": "cash"}, "limits": {"max_position_frac": 2.0}},
-            "limits must be at most 1 on a cash account",
+            "limits must let a cash account hold at most 0.98 of its equity",
         ),
         ({"training": {"short": True}}, "training.short must be false for discrete7"),
         ({"strategy": {"lookback": 3}}, "strategy.name must be a string"),
