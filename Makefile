@@ -16,10 +16,10 @@ demo: setup
 	@$(BIN)/huracan demo
 
 test: setup
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2
 
 slow: setup
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -n 2 -m slow --durations=8
 
 lint: setup
 	@$(BIN)/ruff check .

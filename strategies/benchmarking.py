@@ -117,7 +117,7 @@ def _config(catalog: str, policy: str) -> Config:
             "data": {"catalog": catalog},
             "universe": {"instruments": [INSTRUMENT]},
             "policy": {"path": policy},
-            "limits": {"max_position_frac": 1.0},
+            "limits": {"max_position_frac": 0.05},
         }
     )
 

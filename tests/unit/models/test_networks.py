@@ -69,6 +69,7 @@ def test_normaliser_centres_and_scales_what_it_was_fitted_on_and_clips_the_rest(
     normaliser.fit(rows)
     assert normaliser.centre.tolist() == [2.0, 5.0]
     assert normaliser.scale.tolist() == pytest.approx([2.0**0.5, 1.0])
+    assert normaliser(rows)[:, 0].tolist() == pytest.approx([-(0.5**0.5), 0.5**0.5])
     assert normaliser(torch.tensor([[1e9, -1e9]])).tolist() == [[NORMALISED_LIMIT, -NORMALISED_LIMIT]]
 
 
