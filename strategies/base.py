@@ -97,7 +97,6 @@ class GatedStrategy(Strategy):
         self._index = {instrument_id: index for index, instrument_id in enumerate(self.instrument_ids)}
         self._venue = Venue(specs[0].venue)
         self._lot = np.array([spec.lot for spec in specs])
-        self._min_notional = np.array([spec.min_notional for spec in specs])
         self.account = AccountTracker(len(specs), mandate.venue.starting_balance)
         self._target = np.zeros(len(specs))
         self._held: dict[int, Any] = {}

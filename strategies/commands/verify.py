@@ -12,7 +12,7 @@ from strategies import verification
 from strategies.commands.options import ConfigFile, Json, PolicyOption, Set, application, overrides
 from strategies.verification import Verdict
 
-app = application("Verify.")
+app = application("Prove a property by running, or name the first difference; verify export compares the graph with torch.")
 
 
 @app.command("lookahead")
