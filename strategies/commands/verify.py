@@ -12,7 +12,9 @@ from strategies import verification
 from strategies.commands.options import ConfigFile, Json, PolicyOption, Set, application, overrides
 from strategies.verification import Verdict
 
-app = application("Prove a property by running, or name the first difference; verify export compares the graph with torch.")
+app = application(
+    "Prove a property by running, or name the first difference; verify export compares the graph with torch."
+)
 
 
 @app.command("lookahead")
