@@ -1,4 +1,4 @@
-"""What became of decisions: orders, fills, and the equity at every turn, as tables."""
+"""What became of decisions: orders, fills, the breaker's changes, and the equity at every turn, as tables."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+from engine.risk.breaker_values import Change
 
 
 class Fill(NamedTuple):
@@ -64,8 +66,33 @@ class Order(NamedTuple):
     status: str
 
 
+class BreakerChange(NamedTuple):
+    """A trip of the breaker that came or went, as a row.
+
+    Attributes
+    ----------
+    kind
+        `tripped`, `released` or `reset`.
+    tripped_ns
+        Event time of the trip, UTC ns; `ts_event` is that of the change.
+    by, reason
+        Of a stop or a reset by a person; "" otherwise.
+    """
+
+    ts_event: int
+    kind: str
+    control: str
+    limit: float
+    value: float
+    scope: str
+    action: str
+    tripped_ns: int
+    by: str
+    reason: str
+
+
 class Blotter:
-    """Collects orders, fills and equity rows.
+    """Collects orders, fills, changes of the breaker, and equity rows.
 
     Parameters
     ----------
@@ -77,6 +104,7 @@ class Blotter:
         self.instruments = instruments
         self.orders: dict[str, Order] = {}
         self.fills: list[Fill] = []
+        self.changes: list[BreakerChange] = []
         self._equity: list[tuple[int, float, float, float]] = []
         self._quantity: list[NDArray[np.float64]] = []
         self._exposure: list[NDArray[np.float64]] = []
@@ -86,6 +114,24 @@ class Blotter:
     def order(self, order: Order) -> None:
         """Add an order, or replace the one with the same key."""
         self.orders[order.order_key] = order
+
+    def change(self, change: Change) -> None:
+        """Add a trip, a release or a reset."""
+        trip = change.trip
+        self.changes.append(
+            BreakerChange(
+                change.ts_event,
+                change.kind,
+                trip.control,
+                trip.limit,
+                trip.value,
+                trip.scope,
+                trip.action,
+                trip.ts_event,
+                change.by,
+                change.reason,
+            )
+        )
 
     def equity(
         self,
@@ -123,6 +169,10 @@ class Blotter:
         """Fills in the order in which they came."""
         return _table(Fill, self.fills)
 
+    def changes_table(self) -> pa.Table:
+        """Changes of the breaker in the order in which they came."""
+        return _table(BreakerChange, self.changes)
+
     def equity_table(self) -> pa.Table:
         """One row per turn: `ts_event, equity, balance, gross_frac`, then `quantity:`, `exposure:`, `target:`,
         `close:` per instrument."""
@@ -143,13 +193,15 @@ class Blotter:
         return pa.table(columns)
 
     def write(self, folder: Path) -> None:
-        """Write `orders.parquet`, `fills.parquet` and `equity.parquet`."""
+        """Write `orders.parquet`, `fills.parquet` and `equity.parquet`, and `breaker.parquet` where the breaker changed anything."""
         for name, table in (
             ("orders", self.orders_table()),
             ("fills", self.fills_table()),
             ("equity", self.equity_table()),
         ):
             pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+        if self.changes:
+            pq.write_table(self.changes_table(), folder / "breaker.parquet", compression="zstd")
 
 
 _ARROW = {int: pa.int64(), float: pa.float64(), str: pa.string()}

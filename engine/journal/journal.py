@@ -91,20 +91,31 @@ class Entry(NamedTuple):
     missing: str
 
 
+class Chain:
+    """The hash over all entries so far: head = SHA-256(head before, canonical JSON of the entry)."""
+
+    def __init__(self, head: str = GENESIS) -> None:
+        self.head = head
+        self._encoder = msgspec.json.Encoder()
+
+    def follow(self, entry: Entry) -> str:
+        """Advance by one entry and return the new head."""
+        digest = hashlib.sha256(self.head.encode())
+        digest.update(self._encoder.encode(entry))
+        self.head = digest.hexdigest()
+        return self.head
+
+
 class Journal:
-    """Collects entries and their chain; the state of the chain is its head and its length."""
+    """Collects entries and their chain in memory; `engine.journal.store` has one that survives the process."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[Any, ...]] = []
-        self._head = GENESIS
-        self._encoder = msgspec.json.Encoder()
+        self._chain = Chain()
 
     def append(self, entry: Entry) -> None:
-        """Add one entry and advance the chain: head = SHA-256(head, canonical JSON of the entry)."""
-        digest = hashlib.sha256(self._head.encode())
-        digest.update(self._encoder.encode(entry))
-        self._head = digest.hexdigest()
-        self._rows.append((*entry, self._head))
+        """Add one entry and advance the chain."""
+        self._rows.append((*entry, self._chain.follow(entry)))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -112,7 +123,7 @@ class Journal:
     @property
     def decisions_sha256(self) -> str:
         """Head of the chain."""
-        return self._head
+        return self._chain.head
 
     @property
     def entries(self) -> list[Entry]:

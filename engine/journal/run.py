@@ -16,6 +16,9 @@ JOURNAL, ORDERS, FILLS, EQUITY, BASELINES = (
     f"{name}.parquet" for name in ("journal", "orders", "fills", "equity", "baselines")
 )
 LOG = "log.txt"
+BREAKER = "breaker.parquet"
+STORE = "journal.sqlite"
+"""Journal and states of a session that is still running, or that was killed."""
 
 
 def write_json(path: Path, document: Any) -> None:
