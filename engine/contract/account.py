@@ -14,7 +14,9 @@ RATIO_LIMIT = 3.0
 """Per-decision Sharpe and Sortino ratios are clipped to this size."""
 
 
-def position_columns(quantity: Any, entry_price: Any, close: Any, bars_held: Any, budget: Any, equity: Any) -> Any:
+def position_columns(
+    quantity: Any, entry_price: Any, close: Any, bars_held: Any, budget: Any, equity: Any
+) -> tuple[Any, ...]:
     """Compute the five position columns.
 
     Parameters
@@ -28,20 +30,17 @@ def position_columns(quantity: Any, entry_price: Any, close: Any, bars_held: Any
 
     Returns
     -------
-    float64 (..., 5) in the order of `POSITION_COLUMNS`. Known at: the decision.
+    Five of float64 (...), in the order of `POSITION_COLUMNS`. Known at: the decision.
     """
     xp = namespace(quantity, close)
     flat = quantity == 0
     entry = xp.where(flat, close, entry_price)
-    return xp.stack(
-        [
-            xp.log(entry / close),
-            quantity * close / budget,
-            quantity * (close - entry) / equity,
-            xp.log1p(bars_held) / 5.0,
-            xp.sign(quantity),
-        ],
-        -1,
+    return (
+        xp.log(entry / close),
+        quantity * close / budget,
+        quantity * (close - entry) / equity,
+        xp.log1p(bars_held) / 5.0,
+        xp.sign(quantity),
     )
 
 
@@ -55,7 +54,7 @@ def portfolio_columns(
     square: Any,
     downside: Any,
     turnover: Any,
-) -> Any:
+) -> tuple[Any, ...]:
     """Compute the eight portfolio columns.
 
     Parameters
@@ -66,7 +65,7 @@ def portfolio_columns(
 
     Returns
     -------
-    float64 (..., 8) in the order of `PORTFOLIO_COLUMNS`. Known at: the decision.
+    Eight of float64 (...), in the order of `PORTFOLIO_COLUMNS`. Known at: the decision.
     """
     xp = namespace(equity, mean)
     variance = square - mean * mean
@@ -75,18 +74,15 @@ def portfolio_columns(
     no_loss = downside <= 1e-18
     sortino = xp.where(no_loss, 0.0 * mean, mean / xp.sqrt(xp.where(no_loss, 1.0 + 0.0 * downside, downside)))
     exposure = gross_notional / equity
-    return xp.stack(
-        [
-            xp.log(equity / start_equity),
-            exposure,
-            xp.clip(sharpe, -RATIO_LIMIT, RATIO_LIMIT),
-            xp.clip(sortino, -RATIO_LIMIT, RATIO_LIMIT),
-            (equity - start_equity - unrealised) / start_equity,
-            1.0 - equity / peak_equity,
-            1.0 - exposure,
-            turnover,
-        ],
-        -1,
+    return (
+        xp.log(equity / start_equity),
+        exposure,
+        xp.clip(sharpe, -RATIO_LIMIT, RATIO_LIMIT),
+        xp.clip(sortino, -RATIO_LIMIT, RATIO_LIMIT),
+        (equity - start_equity - unrealised) / start_equity,
+        1.0 - equity / peak_equity,
+        1.0 - exposure,
+        turnover,
     )
 
 

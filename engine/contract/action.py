@@ -42,6 +42,8 @@ class ActionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Continuous answers of at most this size hold.
     short
         Whether a continuous answer below zero opens a short from flat.
+    smoothing
+        Weight of the last smoothed answer in the next one, in [0, 1); see `smooth`.
     """
 
     kind: Literal["discrete7", "continuous"] = "discrete7"
@@ -50,6 +52,7 @@ class ActionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     full_exposure: float = 0.90
     hold_zone: float = 0.10
     short: bool = False
+    smoothing: float = 0.0
 
     @property
     def size(self) -> int:
@@ -77,6 +80,21 @@ def valid_actions(spec: ActionSpec, exposure: Any) -> Any:
     buy = ~holding & room
     always = holding | ~holding
     return xp.stack([always, buy, buy, buy, holding, holding, holding & room], -1)
+
+
+def smooth(spec: ActionSpec, action: Any, previous: Any) -> Any:
+    """Smooth a continuous answer exponentially: `smoothing * previous + (1 - smoothing) * action`.
+
+    Of answers that are independent of each other this leaves (1 - smoothing) / (1 + smoothing) of the variance: 60 % at 0.25. The first
+    answer of an instrument is smoothed towards 0.
+
+    Parameters
+    ----------
+    action : float64 array or tensor (...), in [-1, 1]
+    previous : float64 array or tensor (...)
+        What this returned at the instrument's last decision; 0 before the first.
+    """
+    return spec.smoothing * previous + (1.0 - spec.smoothing) * action
 
 
 def target_exposure(spec: ActionSpec, action: Any, exposure: Any) -> Any:

@@ -78,7 +78,7 @@ class AccountTracker:
     def position(self, budget: float) -> NDArray[np.float32]:
         """Position columns, float32 (instruments, 5)."""
         columns = position_columns(self.quantity, self.entry_price, self.close, self.bars_held, budget, self.equity)
-        return np.asarray(columns, dtype=np.float32)
+        return np.stack(columns, -1).astype(np.float32)
 
     def portfolio(self) -> NDArray[np.float32]:
         """Portfolio columns, float32 (8,)."""

@@ -2,15 +2,16 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.contract.action import target_exposure
+from engine.contract.action import ActionSpec, smooth, target_exposure
 from engine.contract.errors import ConfigError, broken
 from engine.contract.messages import Turn
+from engine.contract.migration import continuous_answer, discrete_answer
 from engine.policy.session import PolicySession
 from engine.policy.window import BarWindow
 from strategies.base import Choice, GatedStrategy
@@ -22,7 +23,16 @@ Observer = Callable[[int, int, dict[str, NDArray[np.float32]]], None]
 
 
 class PolicyParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """None: a policy brings what it needs in its folder."""
+    """What stands beside `strategy.name = "policy"`.
+
+    Attributes
+    ----------
+    executor
+        Which action space carries the answers out: the policy's `own`, or the other one, which is given the answer that comes nearest
+        to the same target exposure; see `engine.contract.migration`.
+    """
+
+    executor: Literal["own", "continuous", "discrete7"] = "own"
 
 
 class PolicyStrategy(GatedStrategy):
@@ -45,7 +55,7 @@ class PolicyStrategy(GatedStrategy):
 
     def __init__(self, mandate: Mandate, parameters: dict[str, Any], session: PolicySession) -> None:
         super().__init__(mandate, parameters)
-        checked(PolicyParameters, parameters, "policy")
+        executor = checked(PolicyParameters, parameters, "policy").executor
         contract = session.contract
         if contract.bar != mandate.bar:
             raise ConfigError(
@@ -63,6 +73,10 @@ class PolicyStrategy(GatedStrategy):
         self.observer: Observer | None = None
         self._session = session
         self._action = contract.action
+        self._executor = None
+        if executor != "own" and executor != contract.action.kind:
+            self._executor = ActionSpec(executor)
+        self._smoothed = np.zeros(len(mandate.instruments))
         self._window = BarWindow(len(mandate.instruments), contract.window)
 
     def warm_up(self, turn: Turn) -> None:
@@ -82,7 +96,7 @@ class PolicyStrategy(GatedStrategy):
             "portfolio": np.repeat(portfolio[None], len(ready), axis=0),
         }
         answer = self._session(inputs)
-        targets = target_exposure(self._action, answer.action, exposure[ready])
+        targets, actions = self._resolve(answer.action, exposure[ready], ready)
         choices = []
         for row, index in enumerate(ready):
             if self.observer is not None:
@@ -90,16 +104,35 @@ class PolicyStrategy(GatedStrategy):
             sha = hashlib.sha256()
             for tensor in inputs.values():
                 sha.update(tensor[row].tobytes())
-            raw = float(answer.action[row])
-            held = self._action.kind == "continuous" and abs(raw) <= self._action.hold_zone
             choices.append(
                 Choice(
                     index,
                     float(targets[row]),
-                    raw,
-                    0.0 if held else raw,
+                    float(answer.action[row]),
+                    float(actions[row]),
                     float(answer.confidence[row]),
                     sha.hexdigest()[:16],
                 )
             )
         return choices
+
+    def _resolve(
+        self, raw: NDArray[Any], exposure: NDArray[np.float64], ready: Sequence[int]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return target exposures, and the answers as they are carried out: smoothed, migrated, 0 where a continuous one holds."""
+        spec, action = self._action, raw.astype(np.float64)
+        if spec.kind == "continuous":
+            action = smooth(spec, action, self._smoothed[ready])
+            self._smoothed[ready] = action
+        targets = target_exposure(spec, action, exposure)
+        if self._executor is not None:
+            spec = self._executor
+            action = (
+                continuous_answer(targets, exposure)
+                if spec.kind == "continuous"
+                else discrete_answer(spec, targets, exposure).astype(np.float64)
+            )
+            targets = target_exposure(spec, action, exposure)
+        if spec.kind == "continuous":
+            action = np.where(np.abs(action) <= spec.hold_zone, 0.0, action)
+        return targets, action
