@@ -43,8 +43,9 @@ class Outcome:
         Bars, quotes, marks and funding rates that the engine processed.
     seconds
         Wall time inside the engine, without reading and building data.
-    funding
-        Paid (negative) or received, account currency.
+    settlements
+        Every payment of funding: event time (UTC ns), instrument id, amount received (negative is paid) in the account's currency; in
+        order of time.
     """
 
     config: Config
@@ -54,7 +55,12 @@ class Outcome:
     strategy: GatedStrategy
     events: int
     seconds: float
-    funding: float
+    settlements: tuple[tuple[int, str, float], ...]
+
+    @property
+    def funding(self) -> float:
+        """Funding received (negative is paid), account currency."""
+        return float(sum((Decimal(repr(amount)) for _, _, amount in self.settlements), Decimal(0)))
 
 
 def load(config: Config) -> tuple[Market, PolicySession | None]:
@@ -94,12 +100,12 @@ def run(
             engine.add_actor(actor)
         engine.add_strategy(assembly.strategy)
         events, seconds = _stream(engine, config, market, assembly)
-        funding = _funding(engine)
+        settlements = _settlements(engine)
     finally:
         engine.dispose()
         if log is not None and log.with_suffix(".log").is_file():
             log.with_suffix(".log").replace(log)
-    return Outcome(config, market, assembly.journal, assembly.blotter, assembly.strategy, events, seconds, funding)
+    return Outcome(config, market, assembly.journal, assembly.blotter, assembly.strategy, events, seconds, settlements)
 
 
 def _engine_config(log: Path | None) -> BacktestEngineConfig:
@@ -158,13 +164,14 @@ def _stream(engine: BacktestEngine, config: Config, market: Market, assembly: As
     return events, seconds
 
 
-def _funding(engine: BacktestEngine) -> float:
-    paid = Decimal(0)
-    for position in [*engine.cache.positions(), *engine.cache.position_snapshots()]:
-        for adjustment in position.adjustments():
-            if adjustment.pnl_change is not None:
-                paid += adjustment.pnl_change.as_decimal()
-    return float(paid)
+def _settlements(engine: BacktestEngine) -> tuple[tuple[int, str, float], ...]:
+    paid = [
+        (adjustment.ts_event, str(adjustment.instrument_id), float(adjustment.pnl_change.as_decimal()))
+        for position in [*engine.cache.positions(), *engine.cache.position_snapshots()]
+        for adjustment in position.adjustments()
+        if adjustment.pnl_change is not None
+    ]
+    return tuple(sorted(paid))
 
 
 def with_strategy(config: Config, name: str, **parameters: Any) -> Config:

@@ -304,14 +304,26 @@ class GatedStrategy(Strategy):
         if held is not None and quote.ts_event > self._decided_ns:
             del self._held[index]
             self._mid[index] = 0.5 * (float(quote.bid_price) + float(quote.ask_price))
-            self._send(*held)
+            if self.mandate.venue.account == "cash" and self._lacks_cash(held[0], float(quote.ask_price)):
+                self._settle(held[1], "denied: cash does not cover the order and its fee")
+            else:
+                self._send(*held)
+
+    def _lacks_cash(self, order: Any, ask: float) -> bool:
+        """Tell whether a buy would overdraw a cash account; the engine breaks down where only the fee does."""
+        if order.side != OrderSide.BUY:
+            return False
+        held: Any = self.cache.account_for_venue(self._venue)
+        free = {str(unit): float(amount.as_decimal()) for unit, amount in held.balances_free().items()}
+        cost = float(order.quantity) * ask * (1.0 + self.mandate.venue.taker_bps / 1e4)
+        return cost > free[self.mandate.venue.currency]
 
     @guarded
     def on_order_filled(self, event: OrderFilled) -> None:
         """Write down the fill."""
         index = self._index[event.instrument_id]
         order: Any = self.cache.order(event.client_order_id)
-        order_key = self._order_keys.get(str(event.client_order_id), str(event.client_order_id))
+        order_key = self._order_keys.get(str(event.client_order_id)) or self._liquidated(event)
         commission: Any = event.commission
         price, quantity = float(event.last_px), float(event.last_qty)
         self.account.hear_fill(price * quantity)
@@ -332,6 +344,13 @@ class GatedStrategy(Strategy):
         )
         if order.is_closed:
             self._settle(order_key, "filled")
+
+    def _liquidated(self, event: OrderFilled) -> str:
+        """Name an order of the venue's own, which closes positions for want of margin; what is held would open them anew."""
+        for index in list(self._held):
+            self._supersede(index)
+        self._stray += 1
+        return f"liquidation{self._stray}:{event.instrument_id}"
 
     @guarded
     def on_position_event(self, event: Any) -> None:
