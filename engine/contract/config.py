@@ -11,19 +11,11 @@ import tomli_w
 
 from engine.contract.calendar import bar_ns, to_ns
 from engine.contract.errors import ConfigError, broken
+from engine.contract.learning import Dqn, Replay, Sac, Schedule, Td3, check_training
+from engine.contract.section import Count, Fraction, Name, NonNegative, Positive, Section
 
 CASH_REACH_FRAC = 0.98
 """Largest part of a cash account that positions may take: an order for all of it is denied for its fee."""
-
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NonNegative = Annotated[float, msgspec.Meta(ge=0)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Fraction = Annotated[float, msgspec.Meta(gt=0, le=1)]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of the sections: unknown keys are refused."""
 
 
 class Run(Section, frozen=True):
@@ -102,59 +94,93 @@ class Limits(Section, frozen=True):
     daily_trades: Count | None = None
 
 
+class Reward(Section, frozen=True):
+    """[training.reward]: weights of the terms of the reward, which `models.rewards` defines; a weight of 0 leaves a term out."""
+
+    growth: NonNegative = 1.0
+    pnl: NonNegative = 0.0
+    cost: NonNegative = 0.0
+    time: NonNegative = 0.0
+    sharpe: NonNegative = 0.0
+    drawdown: NonNegative = 0.0
+    sizing: NonNegative = 0.0
+    holding: NonNegative = 0.0
+
+
 class Training(Section, frozen=True):
     """[training]: how a policy is learned. Spans are UTC, start inclusive, end exclusive; None means those of [data].
 
     Attributes
     ----------
+    algorithm
+        `ppo` and `sac` for both kinds of answers, `td3` for continuous, `dqn` for discrete ones.
     env_steps
         Decisions per seed.
     envs
-        Markets stepped side by side.
+        Accounts stepped side by side; each holds every instrument of the universe, as in trading.
     seeds
         One policy is trained per seed; the one with the best validation result is exported, and all are reported.
     validation_frac
         Last part of the training span that no gradient sees: seeds and checkpoints are chosen on it.
     episode_bars
         Decisions after which an episode is truncated (not terminated).
-    rollout_steps, epochs, minibatches
-        Decisions per market between updates, passes over them, and parts of a pass.
+    rollout_steps
+        Decisions per market in an iteration. PPO learns after them, in `epochs` passes of `minibatches` parts; the others after each.
     hidden
         Widths of the layers; of the transformer, the first is the width of its tokens, a multiple of 4.
-    discount, gae_lambda, clip, entropy, value_coefficient, gradient_norm
-        Of PPO, in its usual notation; the learning rate falls linearly to a tenth.
-    reward_scale
-        Log returns are divided by the causal volatility of one bar and multiplied by this.
+    learning_rate, discount, gradient_norm
+        Of every algorithm; the rate changes as [training.schedule] says.
+    gae_lambda, clip, entropy, value_coefficient, epochs, minibatches
+        Of PPO, in its usual notation.
+    reward_scale, reward
+        Factor on the reward, and the weights of its terms, a section of its own.
+    smoothing
+        Of continuous answers: weight of the last smoothed answer in the next one.
     checkpoint_every
         Iterations between checkpoints.
+    evaluate_every
+        Iterations between replays of the validation span, besides the last one; the best of them is the seed's policy, and all count as
+        trials.
+    schedule, replay, dqn, sac, td3
+        Sections of their own.
     """
 
-    algorithm: Literal["ppo"] = "ppo"
+    algorithm: Literal["ppo", "sac", "td3", "dqn"] = "ppo"
     network: Literal["mlp", "transformer"] = "mlp"
     action: Literal["discrete7", "continuous"] = "discrete7"
     recipe: Literal["base", "higher_order"] = "base"
     short: bool = False
     env_steps: Count = 200_000
-    envs: Count = 512
+    envs: Annotated[int, msgspec.Meta(ge=1, le=1_048_576)] = 512
     start: dt.datetime | None = None
     end: dt.datetime | None = None
     seeds: Annotated[list[int], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: [1, 2, 3])
     validation_frac: Annotated[float, msgspec.Meta(ge=0.05, le=0.5)] = 0.2
     episode_bars: Annotated[int, msgspec.Meta(ge=8)] = 256
-    rollout_steps: Annotated[int, msgspec.Meta(ge=2)] = 32
-    epochs: Count = 4
+    rollout_steps: Annotated[int, msgspec.Meta(ge=2, le=65_536)] = 32
+    epochs: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 4
     minibatches: Count = 16
-    hidden: Annotated[list[int], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: [64, 64])
-    learning_rate: Positive = 1e-3
-    discount: Fraction = 0.97
+    hidden: Annotated[list[int], msgspec.Meta(min_length=1, max_length=16)] = msgspec.field(
+        default_factory=lambda: [64, 64]
+    )
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1e-3
+    discount: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.97
     gae_lambda: Fraction = 0.90
-    clip: Positive = 0.2
-    entropy: NonNegative = 0.005
-    value_coefficient: Positive = 0.5
-    gradient_norm: Positive = 0.5
-    reward_scale: Positive = 1.0
+    clip: Fraction = 0.2
+    entropy: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.005
+    value_coefficient: Annotated[float, msgspec.Meta(gt=0, le=100)] = 0.5
+    gradient_norm: Annotated[float, msgspec.Meta(ge=1e-3)] = 0.5
+    reward_scale: Annotated[float, msgspec.Meta(ge=1e-3, le=1e3)] = 1.0
+    reward: Reward = Reward()
+    smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     checkpoint_every: Count = 1
+    evaluate_every: Count = 4
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    schedule: Schedule = Schedule()
+    replay: Replay = Replay()
+    dqn: Dqn = Dqn()
+    sac: Sac = Sac()
+    td3: Td3 = Td3()
 
 
 class Config(Section, frozen=True):
@@ -332,3 +358,4 @@ def _cross_check(config: Config, where: str) -> None:
         raise ConfigError(
             broken("training.short", "be false for discrete7, which is long-only", "true", where, "use continuous")
         )
+    check_training(config, where)
