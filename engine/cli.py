@@ -16,7 +16,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "schema: print the JSON schema; check: read a configuration and resolve it",
     ),
     "data": ("catalogs.commands", "import, check, list, synth: market data in a catalog"),
-    "train": ("models.commands", "train a policy and export it"),
+    "train": ("models.commands.train", "train a policy and export it"),
     "backtest": ("strategies.commands.backtest", "run a strategy over history and write a run folder"),
     "runs": ("strategies.commands.runs", "list the runs"),
     "report": ("strategies.commands.report", "write a run's report again and print its path"),
@@ -24,10 +24,12 @@ VERBS: dict[str, tuple[str, str]] = {
     "policy": ("strategies.commands.policy", "list and show policies"),
     "verify": (
         "strategies.commands.verify",
-        "lookahead, warmup, export: prove a property, or name the first difference",
+        "lookahead, warmup, export, env: prove a property, or name the first difference",
     ),
-    "verify export": ("models.verification", "compare the exported graph with torch on random inputs"),
+    "verify export": ("models.commands.verify_export", "compare the exported graph with torch; look for collapse"),
+    "verify env": ("models.commands.verify_env", "compare the training market with the engine, answer by answer"),
     "bench": ("strategies.commands.bench", "measure speed, as ratios within one run"),
+    "bench env": ("models.commands.bench_env", "measure the training market beside environments of other projects"),
 }
 
 

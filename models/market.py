@@ -1,69 +1,47 @@
-"""The training market: thousands of single-instrument accounts stepped side by side as tensors, with the engine's own arithmetic.
+"""The training market: thousands of accounts stepped side by side as tensors, with the engine's own arithmetic.
 
-One step is one decision. At the close of a row the policy sees its window and its account; the answer becomes a target exposure, whole
-lots, a fill at the quotes of the fill assumption, a fee, funding, and a new mark at the next close. Money is float64 throughout.
-
-Departure: the limits of the gate that look at a whole day or at a drawdown, partial fills, and other instruments of the same account are
-not modelled; the margin of a position is `margin_maint` of its value, leverage or not.
+An account holds every instrument of the tape. One step is one turn: at its close the policy sees, for each instrument, a window and the
+account; the answers become target exposures, whole lots, the gate's verdicts, fills at the quotes of the fill assumption, fees, funding,
+liquidation, and a new mark at the next turn; see `models.accounting`. `huracan verify env` holds it to NautilusTrader.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from engine.contract.account import portfolio_columns, position_columns, update_statistics
-from engine.contract.action import ActionSpec, target_exposure
-from engine.contract.config import Limits, Venue
-from engine.execution.sizing import order_lots, target_lots
-from models.tape import Tape
-
-MONEY_DECIMALS = 8
-"""Commissions, realised results and funding are rounded to this, the precision of USDT in NautilusTrader."""
-
-RUIN_FRAC = 0.1
-"""An account at or below this fraction of its starting balance is ended."""
-
-REWARD_LIMIT = 10.0
-"""Rewards are clipped to this many times `reward_scale`."""
+from engine.contract.action import ActionSpec
+from engine.contract.config import Limits, Reward, Venue
+from models.accounting import RUIN_FRAC, Account, Columns, Happened, Terms, account_columns, advance, fresh, new_day
+from models.rewards import Shaping
+from models.tape import CLOSE, DECIDES, NEW_DAY, ROW, TURN_COLUMNS, VOLATILITY, Tape
 
 HOLDING_SHARE = 0.25
-"""Share of episodes that begin with a position, so that the policy meets positions that it would not have opened."""
+"""Share of episodes that begin with positions, so that the policy meets positions that it would not have opened."""
 
 AGED_SHARE = 0.5
 """Share of episodes that begin with statistics of an account that has traded before; the others begin at zero, as a new account does."""
 
-ACCOUNT_STATE = (
-    "balance",
-    "lots",
-    "entry",
-    "held",
-    "equity",
-    "start_equity",
-    "peak",
-    "mean",
-    "square",
-    "downside",
-    "turnover",
-)
-
 
 class Observation(NamedTuple):
-    """What a policy sees: `row` int64 (N,), where the window ends on the tape, and `account` float32 (N, 13)."""
+    """What a policy sees, for B = N K decisions, account by account and instrument by instrument.
+
+    `row` int64 (B,), where the window ends on the tape, and `account` float32 (B, 13).
+    """
 
     row: Tensor
     account: Tensor
 
 
 class Transition(NamedTuple):
-    """What a step led to.
+    """What a step led to, for B decisions.
 
     Attributes
     ----------
-    reward : float32 (N,)
-        Log growth of equity over the volatility that the largest position would have had, times `reward_scale`.
-    terminated, truncated : bool (N,)
+    reward : float32 (B,)
+        As `models.rewards` composes it.
+    terminated, truncated : bool (B,)
         The account ended; or its time did, and the value of `final` stands for what would have followed.
     final
         Observation after the step, before any reset.
@@ -81,9 +59,9 @@ class Market:
     Parameters
     ----------
     tape
-        History, on the device where the market shall live.
+        History, on the device where the market shall live; K instruments.
     venue, limits
-        Costs, fill assumption, starting balance; the budget is `limits.max_position_frac` of equity.
+        Costs, fill assumption, margin, starting balance; the budget of each instrument is `limits.max_position_frac` of equity.
     spec
         The action space.
     envs
@@ -93,9 +71,15 @@ class Market:
     seed
         Seed of starts and account histories.
     spans
-        Rows [first, last) of each segment to live in; decisions are made on first .. last - 2. All that are ready, if None.
+        Turns [first, last) to live in; decisions are made on first .. last - 2. All from `tape.first_turn`, if None.
     reward_scale
         Factor on rewards.
+    reward
+        Weights of the reward's terms.
+    trace
+        Keep in `happened` what came of the last answers: fills, costs, refusals.
+    compiled
+        Compile the step for this device with `torch.compile`: a minute once, then several times the speed. Needs a C++ compiler on a CPU.
     """
 
     def __init__(
@@ -109,198 +93,221 @@ class Market:
         seed: int,
         spans: Sequence[tuple[int, int]] | None = None,
         reward_scale: float = 1.0,
+        reward: Reward | None = None,
+        compiled: bool = False,
+        trace: bool = False,
     ) -> None:
         self.tape, self.spec, self.envs, self.episode_bars = tape, spec, envs, episode_bars
-        self._venue, self._frac, self._reward_scale = venue, limits.max_position_frac, reward_scale
-        self.device = device = tape.close.device
+        self.device = device = tape.turns.device
+        self.instruments = len(tape.segments)
+        self.terms = Terms([part.instrument for part in tape.segments], venue, limits, spec, device)
+        self._shaping = Shaping(reward or Reward(), self.terms, reward_scale)
         self.generator = torch.Generator(device).manual_seed(seed)
-        spans = [(segment.ready, segment.last) for segment in tape.segments] if spans is None else spans
-        terms = [segment.instrument for segment in tape.segments]
-
-        def constant(values: Sequence[float], dtype: torch.dtype = torch.float64) -> Tensor:
-            return torch.tensor(values, dtype=dtype, device=device)
-
-        self._first = constant([first for first, _ in spans], torch.int64)
-        self._last = constant([last - 1 for _, last in spans], torch.int64)
+        spans = [(tape.first_turn, len(tape.ts_turn))] if spans is None else spans
+        self._first = torch.tensor([first for first, _ in spans], device=device)
+        self._last = torch.tensor([last - 1 for _, last in spans], device=device)
         self._starts = (self._last - self._first).cumsum(0)
-        self._decisions = int(self._starts[-1])
-        self._lot = constant([spec_.lot for spec_ in terms])
-        self._lots_per_unit = constant([10.0**spec_.size_precision for spec_ in terms])
-        self._min_notional = constant([spec_.min_notional for spec_ in terms])
-        self._margin = constant([spec_.margin_maint for spec_ in terms])
-        self.row = torch.zeros(envs, dtype=torch.int64, device=device)
-        self.segment, self.left = torch.zeros_like(self.row), torch.zeros_like(self.row)
-        zero = torch.zeros(envs, dtype=torch.float64, device=device)
-        self.balance, self.lots, self.entry, self.held, self.equity = (zero.clone() for _ in range(5))
-        self.start_equity, self.peak = zero.clone(), zero.clone()
-        self.mean, self.square, self.downside, self.turnover = (zero.clone() for _ in range(4))
-        self.traded = zero.clone()
-        self.fee, self.order = zero.clone(), zero.clone()
+        self._table = tape.turns.flatten(1)
+        self._trace = trace
+        self.happened: Happened | None = None
+        self._compiled = torch.compile(self._live_compiled, dynamic=False) if compiled else None
+        self._gathered: Tensor | None = None
+        self.account = fresh(self.terms, envs, self.instruments, device)
+        self.left = torch.zeros(envs, dtype=torch.int64, device=device)
+        self.end = torch.zeros_like(self.left)
+        self.turn: Tensor
+        self._seen: Observation
+        self._move(self.left + tape.first_turn)
+
+    @property
+    def decisions(self) -> int:
+        """Decisions in a step, B."""
+        return self.envs * self.instruments
 
     @property
     def quantity(self) -> Tensor:
-        """Signed position, base units, float64 (N,)."""
-        return self.lots / self._lots_per_unit[self.segment]
+        """Signed positions, base units, float64 (N, K)."""
+        return self.account.lots / self.terms.lots_per_unit
 
-    def units(self, segment: int) -> float:
-        """Return the base units of one lot of a segment's instrument."""
-        return 1.0 / float(self._lots_per_unit[segment])
+    @property
+    def row(self) -> Tensor:
+        """Where the windows end on the tape, int64 (B,)."""
+        return self._seen.row
 
-    def begin(self, row: int, segment: int = 0) -> None:
-        """Put every account at `row`, flat, as new as the engine's account is before its first decision."""
-        self.row.fill_(row)
-        self.segment.fill_(segment)
-        self.left.fill_(self.tape.close.shape[0])
-        for name in ACCOUNT_STATE:
-            getattr(self, name).zero_()
-        for value in (self.balance, self.equity, self.start_equity, self.peak):
-            value.fill_(self._venue.starting_balance)
-        self.entry.fill_(1.0)
+    @property
+    def close(self) -> Tensor:
+        """Last closes, quote, float64 (N, K)."""
+        return self._now[CLOSE]
+
+    @property
+    def decides(self) -> Tensor:
+        """Where an instrument has a bar at this turn, so that its answer is heard, bool (N, K)."""
+        return self._now[DECIDES] > 0
+
+    def begin(self, turn: int | Tensor) -> None:
+        """Put every account at `turn`, or each at its own (N,), flat, as new as the engine's account is before its first decision."""
+        self.account = fresh(self.terms, self.envs, self.instruments, self.device)
+        self.left.fill_(len(self.tape.ts_turn))
+        self.end.fill_(len(self.tape.ts_turn) - 1)
+        self._move(torch.zeros_like(self.turn) + turn)
 
     def reset(self, where: Tensor | None = None) -> Observation:
-        """Begin new episodes where asked, at random rows with random account histories; the same draws are made whatever `where` is.
+        """Begin new episodes where `where`, bool (N,), is true; everywhere, if None. Starts and account histories are random.
 
         A new episode has the venue's starting balance as its equity; what the account was before, and what it holds now, is drawn, so
         that levels which drift in a long run are not new to the policy.
         """
-        where = torch.ones_like(self.row, dtype=torch.bool) if where is None else where
-        uniform = torch.rand(8, self.envs, dtype=torch.float64, device=self.device, generator=self.generator)
-        normal = torch.randn(4, self.envs, dtype=torch.float64, device=self.device, generator=self.generator)
-        ticket = (uniform[0] * self._decisions).long()
-        segment = torch.searchsorted(self._starts, ticket, right=True)
-        before = torch.where(segment > 0, self._starts[(segment - 1).clamp(min=0)], 0)
-        row = self._first[segment] + ticket - before
-        close, volatility = self.tape.close[row], self.tape.volatility[row]
-        equity = torch.full_like(close, self._venue.starting_balance)
-        start = equity * torch.exp(-0.3 * normal[0])
-        peak = torch.maximum(equity, start) * torch.exp(0.1 * normal[1].abs())
+        index = torch.arange(self.envs, device=self.device) if where is None else where.nonzero().squeeze(-1)
+        if len(index) > 0:
+            self._start(index)
+        return self._seen
 
-        held = (uniform[1] * 48.0).ceil().clamp(min=1.0)
-        side = torch.where(uniform[2] < 0.5, -1.0, 1.0) if self.spec.short else torch.ones_like(close)
-        wanted = uniform[3] * self._frac * equity / (close * self._lot[segment])
-        lots = torch.where(uniform[4] < HOLDING_SHARE, side * wanted.floor(), 0.0)
-        entry = close * torch.exp(volatility * held.sqrt() * normal[2])
-        result = lots / self._lots_per_unit[segment] * (close - entry)
+    def _start(self, index: Tensor) -> None:
+        count, instruments, terms = len(index), self.instruments, self.terms
+        uniform = torch.rand(count, 5, dtype=torch.float64, device=self.device, generator=self.generator)
+        each = torch.rand(count, instruments, 4, dtype=torch.float64, device=self.device, generator=self.generator)
+        normal = torch.randn(count, 3 + instruments, dtype=torch.float64, device=self.device, generator=self.generator)
+        ticket = (uniform[:, 0] * self._starts[-1]).long()
+        span = torch.searchsorted(self._starts, ticket, right=True)
+        passed = torch.where(span > 0, self._starts[(span - 1).clamp(min=0)], 0)
+        turn = self._first[span] + ticket - passed
+        now = self._columns(turn)
+        close, volatility = now[CLOSE], now[VOLATILITY]
+        equity = torch.full_like(close[:, 0], terms.balance)
+        start = equity * torch.exp(-0.3 * normal[:, 0])
+        peak = torch.maximum(equity, start) * torch.exp(0.1 * normal[:, 1].abs())
 
-        aged = (uniform[5] < AGED_SHARE).double()
-        deviation = aged * volatility * self._frac * uniform[6]
-        fresh = {
-            "balance": equity - result,
-            "lots": lots,
-            "entry": torch.where(lots == 0, 1.0, entry),
-            "held": torch.where(lots == 0, 0.0, held),
-            "equity": equity,
-            "start_equity": start,
-            "peak": peak,
-            "mean": 0.2 * deviation * normal[3],
-            "square": deviation**2 * 1.25,
-            "downside": deviation**2 * (0.2 + 0.6 * uniform[7]),
-            "turnover": aged * self._frac * 0.3 * uniform[7],
-        }
-        for name, value in fresh.items():
-            setattr(self, name, torch.where(where, value, getattr(self, name)))
-        self.row = torch.where(where, row, self.row)
-        self.segment = torch.where(where, segment, self.segment)
-        self.left = torch.where(where, self.episode_bars, self.left)
-        return self.observation()
+        frac = terms.limits.max_position_frac
+        room = min(frac, terms.limits.max_gross_frac / instruments)
+        held = (each[..., 0] * 48.0).ceil().clamp(min=1.0)
+        side = torch.where(each[..., 1] < 0.5, -1.0, 1.0) if self.spec.short else torch.ones_like(close)
+        wanted = each[..., 2] * room * equity[:, None] / (close * terms.lot)
+        lots = torch.where(each[..., 3] < HOLDING_SHARE, side * wanted.floor(), 0.0)
+        entry = torch.where(lots == 0, 1.0, close * torch.exp(volatility * held.sqrt() * normal[:, 3:]))
+        result = (lots / terms.lots_per_unit * (close - entry)).sum(-1)
+
+        aged = (uniform[:, 1] < AGED_SHARE).double()
+        deviation = aged * volatility.mean(-1) * frac * uniform[:, 2]
+        begun = Account(
+            balance=equity - result,
+            equity=equity,
+            start_equity=start,
+            peak_equity=peak,
+            day_equity=equity,
+            orders_today=torch.zeros_like(equity),
+            mean=0.2 * deviation * normal[:, 2],
+            square=deviation**2 * 1.25,
+            downside=deviation**2 * (0.2 + 0.6 * uniform[:, 3]),
+            turnover=aged * frac * 0.3 * uniform[:, 4],
+            lots=lots,
+            pending=torch.zeros_like(lots),
+            entry=entry,
+            held=torch.where(lots == 0, 0.0, held),
+            smoothed=torch.zeros_like(lots),
+        )
+        for old, new in zip(self.account, begun):
+            old.index_copy_(0, index, new)
+        self.left.index_fill_(0, index, self.episode_bars)
+        self.end.index_copy_(0, index, self._last[span])
+        self.turn.index_copy_(0, index, turn)
+        if self._gathered is not None:
+            self._gathered.index_copy_(1, index, now)
+        rows = (index[:, None] * instruments + torch.arange(instruments, device=self.device)).flatten()
+        row = self._seen.row.index_copy(0, rows, now[ROW].long().flatten())
+        columns = self._seen.account.T.index_copy(1, rows, account_columns(self.terms, begun, close).T)
+        self._seen = Observation(row, columns.T)
 
     def observation(self) -> Observation:
-        """Return what the accounts are shown now. Known at: the close of `row`."""
-        close, quantity = self.tape.close[self.row], self.quantity
-        position = position_columns(quantity, self.entry, close, self.held, self._frac * self.equity, self.equity)
-        portfolio = portfolio_columns(
-            self.equity,
-            self.start_equity,
-            self.peak,
-            (quantity * close).abs(),
-            quantity * (close - self.entry),
-            self.mean,
-            self.square,
-            self.downside,
-            self.turnover,
-        )
-        return Observation(self.row, torch.cat([position, portfolio], -1).float())
+        """Return what the accounts are shown now. Known at: the close of the turn."""
+        return self._seen
 
     def step(self, action: Tensor) -> Transition:
         """Advance, then begin new episodes where one ended."""
         transition = self.advance(action)
-        self.reset(transition.terminated | transition.truncated)
+        ended = (transition.terminated | transition.truncated).view(self.envs, -1)[:, 0]
+        self.reset(ended)
         return transition
 
     def advance(self, action: Tensor) -> Transition:
-        """Trade and go to the next row.
+        """Answer a turn and go to the next one.
 
         Parameters
         ----------
-        action : int64 (N,) or float32 (N,)
-            As the policy answers; a masked answer is the caller's mistake.
+        action : int64 (B,) or float32 (B,)
+            As the policy answers; a masked answer is the caller's mistake. Answers of instruments without a bar are not heard.
         """
-        tape, row, segment = self.tape, self.row, self.segment
-        close, lot = tape.close[row], self._lot[segment]
-        budget, before = self._frac * self.equity, self.quantity
-        exposure = before * close / budget
-        answer = action.double() if self.spec.kind == "continuous" else action
-        target = target_exposure(self.spec, answer, exposure)
-        wanted = target_lots(target, exposure, self.lots, budget, close, lot)
-        order, _ = order_lots(wanted, self.lots, close, lot, self._min_notional[segment])
-        price = torch.where(order > 0, tape.ask[row], tape.bid[row])
-        self._fill(order, price, before)
-        quantity = self.quantity
-        between = before if self._venue.fill == "next_close" else quantity
-        self.row = row = row + 1
-        mark = tape.close[row]
-        paid = between * close * tape.funding_between[row - 1] + quantity * mark * tape.funding_at[row - 1]
-        self.balance = self.balance - _money(paid)
-
-        last = self.equity
-        self.equity = self.balance + quantity * (mark - self.entry)
-        alive = self.equity.clamp(min=1e-3 * self._venue.starting_balance)
-        self.mean, self.square, self.downside, self.turnover = update_statistics(
-            self.mean, self.square, self.downside, self.turnover, self.equity / last - 1.0, self.traded / alive
+        answer = action.view(self.envs, self.instruments)
+        over = (self.left <= 1) | (self.turn + 1 >= self.end)
+        if self._compiled is None:
+            following = self._columns(self.turn + 1)
+            lived = self._live(self.account, self._now, following, over, answer)
+        else:
+            following = None
+            lived = self._compiled(self._table.view(-1), self.account, self.turn, over, answer)
+        self.account, reward, terminated, truncated, row, columns, *traced = lived
+        self.turn, self.left, self._gathered = self.turn + 1, self.left - 1, following
+        self.happened = traced[0] if traced else None
+        self._seen = Observation(row, columns)
+        each = (self.envs, self.instruments)
+        return Transition(
+            reward.flatten(),
+            terminated[:, None].expand(each).flatten(),
+            truncated[:, None].expand(each).flatten(),
+            self._seen,
         )
-        self.peak = torch.maximum(self.peak, self.equity)
-        self.held = self.held + (self.lots != 0)
-        self.left = self.left - 1
-        terminated = self.equity <= self._margin[segment] * (quantity * mark).abs()
-        terminated = terminated | (self.equity <= RUIN_FRAC * self._venue.starting_balance)
-        truncated = ~terminated & ((self.left <= 0) | (row >= self._last[segment]))
-        growth = torch.log(alive / last) / (tape.volatility[row - 1] * self._frac)
-        reward = self._reward_scale * growth.clamp(-REWARD_LIMIT, REWARD_LIMIT)
-        self.equity = torch.where(terminated, alive, self.equity)
-        return Transition(reward.float(), terminated, truncated, self.observation())
 
-    def _fill(self, order: Tensor, price: Tensor, before: Tensor) -> None:
-        """Book an order of whole lots: result, fee, average entry price, holding time."""
-        traded = order / self._lots_per_unit[self.segment]
-        lots = self.lots + order
-        quantity = lots / self._lots_per_unit[self.segment]
-        none, opposite = order == 0, self.lots * order < 0
-        price = torch.where(none, self.entry, price)
-        closed = torch.where(opposite, torch.minimum(traded.abs(), before.abs()), 0.0) * torch.sign(before)
-        self.traded = traded.abs() * price
-        self.fee = _money(self.traded * (self._venue.taker_bps / 1e4))
-        self.order = order
-        self.balance = self.balance + _money(closed * (price - self.entry)) - self.fee
-        opened = (lots != 0) & (self.lots * lots <= 0)
-        grown = (before.abs() * self.entry + traded.abs() * price) / torch.where(lots == 0, 1.0, quantity.abs())
-        added = ~none & ~opposite & ~opened
-        self.entry = torch.where(opened, price, torch.where(added, grown, self.entry))
-        self.held = torch.where(opened | (lots == 0), 0.0, self.held)
-        self.lots = lots
+    def _live(
+        self, account: Account, now: Columns, following: Columns, over: Tensor, action: Tensor
+    ) -> tuple[Any, ...]:
+        """One step without side effects."""
+        after, happened = advance(self.terms, account, now, action)
+        after = new_day(after, following[NEW_DAY][:, 0] > 0)
+        terminated = happened.liquidated | (after.equity <= RUIN_FRAC * self.terms.balance)
+        truncated = ~terminated & over
+        reward = self._shaping(account, after, now, happened)
+        shown = after._replace(equity=torch.where(terminated, self.terms.alive(after.equity), after.equity))
+        columns = account_columns(self.terms, shown, following[CLOSE])
+        lived = (after, reward, terminated, truncated, following[ROW].long().flatten(), columns)
+        return (*lived, happened) if self._trace else lived
+
+    def _live_compiled(
+        self, table: Tensor, account: Account, turn: Tensor, over: Tensor, action: Tensor
+    ) -> tuple[Any, ...]:
+        """The same step, which gathers its columns one by one: compiled, they are read where they are used and never stored."""
+        width = len(TURN_COLUMNS)
+        place = torch.arange(self.instruments, device=self.device)
+
+        def gathered(at: Tensor) -> list[Tensor]:
+            first = (at[:, None] * self.instruments + place) * width
+            return [table[first + column] for column in range(width)]
+
+        return self._live(account, gathered(turn), gathered(turn + 1), over, action)
 
     def state(self) -> dict[str, Tensor]:
         """Everything that `restore` needs, the generator included."""
-        state = {name: getattr(self, name) for name in (*ACCOUNT_STATE, "row", "segment", "left")}
-        return state | {"generator": self.generator.get_state()}
+        state = {f"account.{name}": value for name, value in self.account._asdict().items()}
+        return state | {"turn": self.turn, "left": self.left, "end": self.end, "generator": self.generator.get_state()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state."""
-        for name, value in state.items():
-            if name == "generator":
-                self.generator.set_state(value.cpu())
-            else:
-                setattr(self, name, value.to(self.device))
+        moved = {name: value.to(self.device) for name, value in state.items() if name != "generator"}
+        self.generator.set_state(state["generator"].cpu())
+        self.account = Account(**{name: moved[f"account.{name}"] for name in Account._fields})
+        self.left, self.end = moved["left"], moved["end"]
+        self._move(moved["turn"])
 
+    def _move(self, turn: Tensor) -> None:
+        self.turn, self._gathered = turn, None
+        columns = account_columns(self.terms, self.account, self._now[CLOSE])
+        self._seen = Observation(self._now[ROW].long().flatten(), columns)
 
-def _money(amount: Tensor) -> Tensor:
-    return torch.round(amount, decimals=MONEY_DECIMALS)
+    @property
+    def _now(self) -> Tensor:
+        if self._gathered is None:
+            self._gathered = self._columns(self.turn)
+        return self._gathered
+
+    def _columns(self, turn: Tensor) -> Tensor:
+        """Gather turns (N,) as float64 (C, N, K)."""
+        rows = self._table.index_select(0, turn).view(len(turn), self.instruments, -1)
+        return rows.permute(2, 0, 1).contiguous()

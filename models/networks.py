@@ -1,18 +1,20 @@
-"""Actor and critic over a window of features and the account, and the graph that wraps them for trading.
+"""Actor and critics over a window of features and the account, and the graph that wraps the actor for trading.
 
 The trunk takes features that are already computed and normalised, so training computes them once for the whole tape; `PolicyGraph`
 takes raw bars, as the trading process has them, and holds everything else: features, normaliser, mask, choice of the answer.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
 from engine.contract.action import ActionSpec, valid_actions
 from engine.contract.observation import PORTFOLIO_COLUMNS, POSITION_COLUMNS
 from models.features import STEPS, Features, Recipe, names
+from models.layers import NoisyLinear, Pooled, Transformer, initialise, perceptron
 
 ACCOUNT_WIDTH = len(POSITION_COLUMNS) + len(PORTFOLIO_COLUMNS)
 SIZE_COLUMN = POSITION_COLUMNS.index("size")
@@ -75,65 +77,8 @@ class Normaliser(nn.Module):
         return ((features - self.centre) / self.scale).clamp(-NORMALISED_LIMIT, NORMALISED_LIMIT)
 
 
-class Pooled(nn.Module):
-    """The window as its last row beside its means over the last 6 rows and over all: 3 F numbers, no parameters."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.width = 3 * features
-
-    def context(self, window: Tensor) -> Tensor:
-        """Map (B, STEPS, F) to (B, 3 F)."""
-        return torch.cat([window[:, -1], window[:, -6:].mean(1), window.mean(1)], -1)
-
-    def forward(self, context: Tensor) -> Tensor:
-        """Return the context as it is."""
-        return context
-
-
-class Attention(nn.Module):
-    """One pre-norm encoder layer: attention over the steps, then a position-wise network."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.queries, self.merge = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.wide = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, S, D) to (B, S, D)."""
-        steps, width = x.shape[1], x.shape[2]
-        parts = self.queries(self.before(x)).reshape(-1, steps, 3, self.heads, width // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
-        weight = torch.softmax(query @ key.transpose(-2, -1) * (width // self.heads) ** -0.5, -1)
-        x = x + self.merge((weight @ value).transpose(1, 2).reshape(-1, steps, width))
-        return x + self.wide(self.between(x))
-
-
-class Transformer(nn.Module):
-    """Two layers of attention over the steps of the window, read at the last step."""
-
-    def __init__(self, features: int, width: int, heads: int = 4, layers: int = 2) -> None:
-        super().__init__()
-        self.width = width
-        self.entry = nn.Linear(features, width)
-        self.place = nn.Parameter(torch.zeros(STEPS, width))
-        self.layers = nn.Sequential(*(Attention(width, heads) for _ in range(layers)))
-        self.leave = nn.LayerNorm(width)
-
-    def context(self, window: Tensor) -> Tensor:
-        """Lay the rows of (B, STEPS, F) end to end."""
-        return window.flatten(1)
-
-    def forward(self, context: Tensor) -> Tensor:
-        """Map (B, STEPS F) to (B, D)."""
-        window = context.reshape(-1, STEPS, self.entry.in_features)
-        return self.leave(self.layers(self.entry(window) + self.place)[:, -1])
-
-
-class Trunk(nn.Module):
-    """Actor and critic: a summary of the window, the account beside it, and a perceptron each.
+class Encoder(nn.Module):
+    """What every network begins with: a summary of the window, and the account, squashed, beside it.
 
     Parameters
     ----------
@@ -141,48 +86,23 @@ class Trunk(nn.Module):
         `mlp` or `transformer`; with the latter `hidden[0]` is the width of its tokens, a multiple of 4.
     features
         Features per row.
-    outputs
-        Width of the logits.
     hidden
-        Widths of the perceptrons.
+        Widths of the perceptrons that follow.
     budget_frac
         `limits.max_position_frac`: fractions of equity are divided by it.
-    generator
-        Source of the initial weights; without it they stay as torch made them, to be loaded over.
     """
 
     gains: Tensor
 
     def __init__(
-        self,
-        network: Literal["mlp", "transformer"],
-        features: int,
-        outputs: int,
-        hidden: Sequence[int],
-        budget_frac: float,
-        generator: torch.Generator | None = None,
+        self, network: Literal["mlp", "transformer"], features: int, hidden: Sequence[int], budget_frac: float
     ) -> None:
         super().__init__()
         self.summary = Pooled(features) if network == "mlp" else Transformer(features, hidden[0])
-        width = self.summary.width + ACCOUNT_WIDTH
-        self.actor, self.critic = _perceptron(width, hidden, outputs), _perceptron(width, hidden, 1)
-        self.log_std = nn.Parameter(torch.full((), -0.7))
+        self.width = self.summary.width + ACCOUNT_WIDTH
         gains = {name: gain / (budget_frac if name in OF_BUDGET else 1.0) for name, gain in ACCOUNT_GAINS.items()}
         order = [*POSITION_COLUMNS, *PORTFOLIO_COLUMNS]
         self.register_buffer("gains", torch.tensor([gains[name] for name in order]), persistent=False)
-        if generator is not None:
-            self._initialise(generator)
-
-    @torch.no_grad()
-    def _initialise(self, generator: torch.Generator) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.orthogonal_(module.weight, gain=1.0, generator=generator)
-                nn.init.zeros_(module.bias)
-            if isinstance(module, Transformer):
-                nn.init.normal_(module.place, std=0.02, generator=generator)
-        for perceptron, gain in ((self.actor, 0.01), (self.critic, 0.1)):
-            list(perceptron.parameters())[-2].mul_(gain)
 
     def table(self, features: Tensor) -> Tensor:
         """Compute the context of every window of a tape once: (T, F), normalised, to (T - STEPS + 1, K); a view where it can be."""
@@ -197,9 +117,97 @@ class Trunk(nn.Module):
         """Encode the context (B, K), the squashed account (B, 13) beside it."""
         return torch.cat([self.summary(context), torch.tanh(account * self.gains)], -1)
 
+
+class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the last layers of a policy mean; it stands in the manifest where it is not the plain one.
+
+    Attributes
+    ----------
+    kind
+        `policy`: scores of answers, or the mean of a continuous answer with a spread that is one number; `gaussian`: mean and logarithm of
+        the spread of a continuous answer before its tanh; `values`: the discounted reward expected of every answer.
+    dueling
+        Values are the sum of a value of the state and advantages of the answers.
+    atoms
+        Points on which the distribution of the discounted reward lives; 1 where only its mean is known.
+    limit
+        The points lie evenly in [-limit, limit].
+    noisy
+        Layers are noisy while they learn.
+    """
+
+    kind: Literal["policy", "gaussian", "values"] = "policy"
+    dueling: bool = False
+    atoms: int = 1
+    limit: float = 0.0
+    noisy: bool = False
+
+
+PLAIN = Head()
+
+
+class Trunk(Encoder):
+    """Actor and critic: an encoder, and a perceptron each.
+
+    Parameters
+    ----------
+    network, features, hidden, budget_frac
+        As in `Encoder`.
+    spec
+        The action space.
+    head
+        What the perceptrons answer.
+    generator
+        Source of the initial weights; without it they stay as torch made them, to be loaded over.
+    """
+
+    atoms: Tensor
+
+    def __init__(
+        self,
+        network: Literal["mlp", "transformer"],
+        features: int,
+        hidden: Sequence[int],
+        budget_frac: float,
+        spec: ActionSpec,
+        head: Head = PLAIN,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(network, features, hidden, budget_frac)
+        self.spec, self.head = spec, head
+        outputs = spec.size * (2 if head.kind == "gaussian" else head.atoms)
+        self.actor = perceptron(self.width, hidden, outputs, head.noisy)
+        self.critic = perceptron(self.width, hidden, head.atoms, head.noisy)
+        self.log_std = nn.Parameter(torch.full((), -0.7))
+        self.register_buffer("atoms", torch.linspace(-head.limit, head.limit, head.atoms), persistent=False)
+        if generator is not None:
+            initialise(self, generator)
+            with torch.no_grad():
+                cast(nn.Linear, self.actor[-1]).weight.mul_(0.01)
+                cast(nn.Linear, self.critic[-1]).weight.mul_(0.1)
+
+    def scores(self, state: Tensor) -> Tensor:
+        """Score every answer's atoms (B, A, atoms), from an encoded state; for a head of values alone.
+
+        Wang et al., "Dueling Network Architectures" (2016), equation 9: the advantages of all answers, valid or not, have mean 0.
+        """
+        scores = self.actor(state).unflatten(-1, (self.spec.size, self.head.atoms))
+        if not self.head.dueling:
+            return scores
+        return self.critic(state).unsqueeze(-2) + scores - scores.mean(-2, keepdim=True)
+
+    def expected(self, scores: Tensor) -> Tensor:
+        """Turn scores (B, A, atoms) into values (B, A)."""
+        if self.head.atoms == 1:
+            return scores.squeeze(-1)
+        return (torch.softmax(scores, -1) * self.atoms).sum(-1)
+
     def judge(self, context: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
         """Score the answers (B, A), unmasked, and value the state (B,)."""
         state = self.state(context, account)
+        if self.head.kind == "values":
+            values = self.expected(self.scores(state))
+            return values, mask_logits(self.spec, values, account[:, SIZE_COLUMN]).amax(-1)
         return self.actor(state), self.critic(state).squeeze(-1)
 
     def forward(self, window: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
@@ -211,13 +219,52 @@ class Trunk(nn.Module):
         """Standard deviation of a continuous answer around tanh of its mean."""
         return self.log_std.clamp(*LOG_STD_RANGE).exp()
 
+    def gaussian(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Split the outputs (B, 2) of a `gaussian` head into mean and standard deviation before the tanh, (B, 1) each."""
+        mean, log_std = outputs.split(1, -1)
+        return mean, log_std.clamp(*LOG_STD_RANGE).exp()
 
-def _perceptron(width: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for size in hidden:
-        layers += [nn.Linear(width, size), nn.SiLU()]
-        width = size
-    return nn.Sequential(*layers, nn.Linear(width, outputs))
+    def draw_noise(self, generator: torch.Generator) -> None:
+        """Draw new noise for every noisy layer."""
+        for module in self.modules():
+            if isinstance(module, NoisyLinear):
+                module.draw(generator)
+
+
+class Critics(Encoder):
+    """Two estimates of the value of answers, which stay with the learner.
+
+    Fujimoto et al., "Addressing Function Approximation Error in Actor-Critic Methods" (2018): the smaller of two is the target.
+
+    Parameters
+    ----------
+    network, features, hidden, budget_frac
+        As in `Encoder`.
+    spec
+        With discrete answers all are valued at once, (B, 7); a continuous one is an input.
+    generator
+        Source of the initial weights.
+    """
+
+    def __init__(
+        self,
+        network: Literal["mlp", "transformer"],
+        features: int,
+        hidden: Sequence[int],
+        budget_frac: float,
+        spec: ActionSpec,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(network, features, hidden, budget_frac)
+        taken, outputs = (1, 1) if spec.kind == "continuous" else (0, spec.size)
+        self.first = perceptron(self.width + taken, hidden, outputs)
+        self.second = perceptron(self.width + taken, hidden, outputs)
+        initialise(self, generator)
+
+    def forward(self, state: Tensor, action: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Value an encoded state: (B, 7) each; or the action (B, 1) in it: (B, 1) each."""
+        inputs = state if action is None else torch.cat([state, action], -1)
+        return self.first(inputs), self.second(inputs)
 
 
 def mask_logits(spec: ActionSpec, logits: Tensor, size: Tensor) -> Tensor:
@@ -231,7 +278,8 @@ def choose(spec: ActionSpec, logits: Tensor, size: Tensor, spread: Tensor) -> tu
     Parameters
     ----------
     logits : float32 (B, A)
-        Unmasked scores; with continuous answers the mean before its tanh.
+        Unmasked scores; with continuous answers the mean before its tanh, and, if A is 2, beside it the logarithm of the standard
+        deviation before the tanh.
     size : float32 (B,), exposure, fraction of the budget
     spread : float32 (), standard deviation of continuous answers
 
@@ -240,13 +288,24 @@ def choose(spec: ActionSpec, logits: Tensor, size: Tensor, spread: Tensor) -> tu
     action : int64 (B,) or float32 (B,)
     logits : float32 (B, A), masked; with continuous answers the mean
     confidence : float32 (B,), in [0, 1]
-        Probability of the chosen answer; with continuous answers 2 P(a draw has the sign of the mean) - 1, which grows with the size
-        of the mean and falls with the spread.
+        Probability of the chosen answer under the softmax of the logits; with continuous answers 2 P(a draw has the sign of the mean) - 1,
+        which grows with the size of the mean and falls with the spread.
+
+    Notes
+    -----
+    Where the logits are values of answers (a policy learned by DQN), the softmax is no policy that was ever followed: its confidence says
+    how far the best answer is ahead of the others in units of reward, one being the reward of one bar's volatility. It orders states; it is
+    not a frequency of being right.
     """
     if spec.kind == "discrete7":
         masked = mask_logits(spec, logits, size)
         chosen = masked.argmax(-1)
         return chosen, masked, torch.softmax(masked, -1).amax(-1)
+    if logits.shape[-1] == 2:
+        before, log_std = logits.split(1, -1)
+        mean = torch.tanh(before)
+        certainty = before.abs() / (log_std.clamp(*LOG_STD_RANGE).exp() * 2.0**0.5)
+        return mean.squeeze(-1), mean, torch.erf(certainty.squeeze(-1))
     mean = torch.tanh(logits)
     answer = mean.squeeze(-1)
     return answer, mean, torch.erf(answer.abs() / (spread * 2.0**0.5))
@@ -272,7 +331,9 @@ class PolicyGraph(nn.Module):
         width = len(names(recipe))
         self.features = Features(recipe)
         self.normaliser = Normaliser(width)
-        self.trunk = Trunk(network["network"], width, spec.size, network["hidden"], network["budget_frac"], generator)
+        head = msgspec.convert(network["head"], Head) if "head" in network else PLAIN
+        shape = (network["network"], width, network["hidden"], network["budget_frac"])
+        self.trunk = Trunk(*shape, spec, head, generator)
 
     def forward(self, bars: Tensor, position: Tensor, portfolio: Tensor) -> Output:
         """Answer raw bars (B, W, 5), position (B, 5) and portfolio (B, 8), float32."""
@@ -286,6 +347,29 @@ class PolicyGraph(nn.Module):
         return Output(action, logits, value, confidence)
 
 
-def describe(network: str, recipe: Recipe, hidden: Sequence[int], budget_frac: float) -> dict[str, Any]:
-    """Plain values that a `PolicyGraph` is built from; they stand in the manifest as `network`."""
-    return {"network": network, "recipe": recipe, "hidden": list(hidden), "budget_frac": budget_frac}
+def describe(
+    network: str, recipe: Recipe, hidden: Sequence[int], budget_frac: float, head: Head = PLAIN
+) -> dict[str, Any]:
+    """Plain values that a `PolicyGraph` is built from; they stand in the manifest as `network`, without a `head` that is plain."""
+    plain = {"network": network, "recipe": recipe, "hidden": list(hidden), "budget_frac": budget_frac}
+    return plain if head == PLAIN else plain | {"head": msgspec.to_builtins(head)}
+
+
+def matching_trunk(graph: PolicyGraph, generator: torch.Generator) -> Trunk:
+    """Make a second trunk of a policy's kind, with weights of its own, on its device."""
+    second = PolicyGraph(graph.network, graph.spec, _seeded_by(generator))
+    return second.trunk.to(graph.normaliser.centre.device)
+
+
+def matching_critics(graph: PolicyGraph, generator: torch.Generator) -> Critics:
+    """Make critics as wide as a policy's own layers, on its device."""
+    network = graph.network
+    width = len(names(network["recipe"]))
+    shape = (network["network"], width, network["hidden"], network["budget_frac"])
+    return Critics(*shape, graph.spec, _seeded_by(generator)).to(graph.normaliser.centre.device)
+
+
+def _seeded_by(generator: torch.Generator) -> torch.Generator:
+    """Make a generator on the CPU, where weights begin, from one that may be elsewhere."""
+    drawn = torch.randint(2**62, (), generator=generator, device=generator.device)
+    return torch.Generator().manual_seed(int(drawn))

@@ -4,11 +4,13 @@ A run that was killed goes on where it stopped, and on a CPU ends in the very we
 by a digest over configuration, data and code, so that nothing is ever continued that was begun as something else.
 """
 
+import copy
 import hashlib
+import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +21,19 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
-from catalogs.arrays import Bars, Funding, read_bars, read_funding, read_manifest
+from catalogs.arrays import Bars, Funding, read_manifest
 from engine.contract.action import ActionSpec
 from engine.contract.calendar import iso
 from engine.contract.config import Config
-from engine.contract.errors import DataError, EnvironmentFault, broken
-from models.algorithms.ppo import Ppo, Progress
+from engine.contract.errors import ConfigError, DataError, EnvironmentFault, broken
+from models.algorithms import choice
+from models.algorithms.learner import Learner, Progress, State, below, prefixed
 from models.features import lookback, window
 from models.market import Market
 from models.networks import PolicyGraph, describe
-from models.tape import Tape, make_tape
+from models.tape import CLOSE, ROW, Tape, make_tape, read_histories
 from models.validation import figures, replay
 
 CHECKPOINTS = Path("var/training")
@@ -42,18 +46,58 @@ Report = Callable[[int, str], None]
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of the tape, [first, last) per segment: to learn on, and, a window and a bar later, to validate on."""
+    """Turns of the tape, [first, last): to learn on, and, a window and a bar later, to validate on."""
 
-    training: tuple[tuple[int, int], ...]
-    validation: tuple[tuple[int, int], ...]
+    training: tuple[int, int]
+    validation: tuple[int, int]
 
 
 @dataclass(frozen=True)
 class SeedResult:
-    """One policy: its seed, and `validation.figures` of it, over all instruments."""
+    """One policy: the best that a seed's run came to on the validation span.
+
+    Attributes
+    ----------
+    seed, validation
+        The seed, and `validation.figures` of the policy.
+    best_env_steps
+        Decisions after which the run had this policy.
+    evaluations
+        Decisions and validation log growth at every replay; one of them was chosen, and each is a trial.
+    """
 
     seed: int
     validation: dict[str, float]
+    best_env_steps: int
+    evaluations: tuple[tuple[int, float], ...]
+
+
+class Best:
+    """The best policy of a run so far, by validation log growth alone, and every growth that it was chosen from."""
+
+    def __init__(self) -> None:
+        self.weights: State = {}
+        self.env_steps = 0
+        self.evaluations: list[tuple[int, float]] = []
+
+    def consider(self, graph: PolicyGraph, log_growth: float, env_steps: int) -> None:
+        """Note a growth; keep the weights if none before was larger."""
+        if not self.evaluations or log_growth > max(growth for _, growth in self.evaluations):
+            self.weights = {name: value.clone() for name, value in graph.state_dict().items()}
+            self.env_steps = env_steps
+        self.evaluations.append((env_steps, log_growth))
+
+    def state(self) -> State:
+        """Everything that `restore` needs, as tensors with flat names."""
+        noted = torch.tensor(self.evaluations, dtype=torch.float64).reshape(-1, 2)
+        state = {"evaluations": noted, "env_steps": torch.tensor(self.env_steps)}
+        return state | prefixed("weights.", self.weights)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state."""
+        self.env_steps = int(state["env_steps"])
+        self.evaluations = [(int(steps), growth) for steps, growth in state["evaluations"].tolist()]
+        self.weights = below("weights.", state)
 
 
 @dataclass(frozen=True)
@@ -71,7 +115,7 @@ class TrainingResult:
     env_steps, seconds
         Decisions made in this process, and the time that learning took; both leave out what a killed run had done before.
     benchmark
-        Validation log growth of buying and holding the whole budget, before costs, mean over instruments.
+        Validation log growth of buying and holding the whole budget, of every instrument, before costs.
     data
         What the manifest says of the data.
     windows : float32 (n, W, 5)
@@ -88,6 +132,11 @@ class TrainingResult:
     windows: NDArray[np.float32]
 
     @property
+    def trials(self) -> int:
+        """Policies that the exported one was chosen from: replays of the validation span, over all seeds."""
+        return sum(len(one.evaluations) for one in self.seeds)
+
+    @property
     def env_steps_per_second(self) -> float:
         """Decisions a second, learning included."""
         return self.env_steps / self.seconds if self.seconds > 0 else 0.0
@@ -96,7 +145,7 @@ class TrainingResult:
 def train(
     config: Config, report: Report = lambda steps, text: None, root: Path = CHECKPOINTS, fresh: bool = False
 ) -> TrainingResult:
-    """Train one policy per seed and choose the best.
+    """Train one policy per seed, the best that its run came to on the validation span, and choose the best of them.
 
     Parameters
     ----------
@@ -111,6 +160,8 @@ def train(
 
     Raises
     ------
+    ConfigError
+        The run left the finite numbers.
     DataError
         The catalog lacks bars or funding rates, or the span is too short to learn from and to validate on.
     EnvironmentFault
@@ -118,7 +169,7 @@ def train(
     """
     torch.set_num_threads(1)
     device = choose_device(config.training.device)
-    histories = read_histories(config)
+    histories = read_histories(config, *config.training_span_ns)
     cpu_tape = make_tape(histories, config.venue, config.training.recipe)
     split = split_tape(cpu_tape, config)
     tape = cpu_tape.to(device)
@@ -127,30 +178,37 @@ def train(
     folder = checkpoint_folder(config, data, root)
     if fresh:
         forget(config, data, root)
-    graphs = []
+    graphs, bests = [], []
     made, seconds = 0, 0.0
     for number, seed in enumerate(config.training.seeds, 1):
-        learner = make_learner(config, tape, split, spec, seed)
+        learner, best = make_learner(config, tape, split, spec, seed), Best()
         path = folder / f"seed-{seed}.safetensors"
-        restore(learner, path)
+        restore(learner, best, path)
         report(learner.iteration * learner.steps_per_iteration, f"seed {number}/{len(config.training.seeds)}")
         while not learner.done:
             began = time.perf_counter()
             progress = learner.iterate()
             spent = time.perf_counter() - began
             made, seconds = made + learner.steps_per_iteration, seconds + spent
+            check(progress, seed, learner)
+            evaluate(learner, best, cpu_tape, split, config)
             if learner.done or learner.iteration % config.training.checkpoint_every == 0:
-                save(learner, path)
+                save(learner, best, path)
             rate = learner.steps_per_iteration / spent
             report(learner.steps_per_iteration, _line(number, len(config.training.seeds), rate, progress))
-        graphs.append(learner.graph.cpu().eval())
+        graphs.append(best_policy(learner, best))
+        bests.append(best)
     report(0, "validating")
-    results = validate(graphs, cpu_tape, split, config)
-    best, graph = max(zip(results, graphs), key=lambda pair: pair[0].validation["log_growth"])
+    validations = validate(graphs, cpu_tape, split, config)
+    results = [
+        SeedResult(seed, validation, best.env_steps, tuple(best.evaluations))
+        for seed, validation, best in zip(config.training.seeds, validations, bests)
+    ]
+    exported, graph = max(zip(results, graphs), key=lambda pair: pair[0].validation["log_growth"])
     return TrainingResult(
         graph=graph,
         seeds=tuple(results),
-        best=best,
+        best=exported,
         env_steps=made,
         seconds=seconds,
         benchmark=_hold(cpu_tape, split, config.limits.max_position_frac),
@@ -159,15 +217,43 @@ def train(
     )
 
 
-def validate(graphs: Sequence[PolicyGraph], tape: Tape, split: Split, config: Config) -> list[SeedResult]:
-    """Replay the policies of all seeds over the validation rows of every instrument."""
-    spans = enumerate(split.validation)
-    replays = [replay(graphs, tape, config.venue, config.limits, first, last, index) for index, (first, last) in spans]
-    spec, bar = action_spec(config), config.universe.bar
-    return [
-        SeedResult(seed, figures([per_policy[i] for per_policy in replays], spec, bar))
-        for i, seed in enumerate(config.training.seeds)
-    ]
+def check(progress: Progress, seed: int, learner: Learner) -> None:
+    """Stop a run whose numbers have left the finite ones.
+
+    Raises
+    ------
+    ConfigError
+        A reward or a loss is not a number.
+    """
+    lost = [name for name, value in progress._asdict().items() if not math.isfinite(value)]
+    if lost:
+        where = f"after {learner.iteration * learner.steps_per_iteration:,} decisions"
+        remedy = "lower training.learning_rate or training.reward_scale"
+        raise ConfigError(
+            broken(f"{lost[0]} of seed {seed}", "stay finite", progress._asdict()[lost[0]], where, remedy)
+        )
+
+
+def evaluate(learner: Learner, best: Best, tape: Tape, split: Split, config: Config) -> None:
+    """Replay the validation span where it is time to, and keep the policy if it is the best so far."""
+    if not learner.done and learner.iteration % config.training.evaluate_every:
+        return
+    graph = copy.deepcopy(learner.graph).cpu().eval()
+    growth = validate([graph], tape, split, config)[0]["log_growth"]
+    best.consider(graph, growth, learner.iteration * learner.steps_per_iteration)
+
+
+def best_policy(learner: Learner, best: Best) -> PolicyGraph:
+    """Return the best policy of a run, on the CPU."""
+    graph = copy.deepcopy(learner.graph).cpu().eval()
+    graph.load_state_dict(best.weights)
+    return graph
+
+
+def validate(graphs: Sequence[PolicyGraph], tape: Tape, split: Split, config: Config) -> list[dict[str, float]]:
+    """Replay policies over the validation turns; `validation.figures` of each."""
+    replays = replay(graphs, tape, config.venue, config.limits, *split.validation)
+    return [figures([one], action_spec(config), config.universe.bar) for one in replays]
 
 
 def choose_device(name: str) -> torch.device:
@@ -181,56 +267,39 @@ def choose_device(name: str) -> torch.device:
 
 def action_spec(config: Config) -> ActionSpec:
     """Return the action space of [training]."""
-    return ActionSpec(kind=config.training.action, short=config.training.short)
-
-
-def read_histories(config: Config) -> list[tuple[Bars, Funding | None]]:
-    """Read bars, and for perpetuals that pay funding their rates, of the training span."""
-    start, end = config.training_span_ns
-    catalog, out = config.data.catalog, []
-    for instrument_id in config.universe.instruments:
-        bars = read_bars(catalog, instrument_id, config.universe.bar, start, end)
-        charged = config.venue.funding and bars.instrument.kind == "perpetual"
-        out.append((bars, read_funding(catalog, instrument_id, start, None) if charged else None))
-    return out
+    training = config.training
+    return ActionSpec(kind=training.action, short=training.short, smoothing=training.smoothing)
 
 
 def split_tape(tape: Tape, config: Config) -> Split:
-    """Split every segment at one moment: the last `validation_frac` of the whole time is for validation.
+    """Split the turns at one moment: the last `validation_frac` of the time at which all instruments trade is for validation.
 
-    Between the parts lie a window and one bar, so that no validation window holds a bar whose close a training reward has used.
+    Between the parts lie a window and one bar of every instrument, so that no validation window holds a bar whose close a training
+    reward has used.
     """
-    ts = tape.ts_close
-    begin = min(int(ts[segment.ready]) for segment in tape.segments if segment.ready < segment.last)
-    finish = max(int(ts[segment.last - 1]) for segment in tape.segments)
-    moment = finish - int((finish - begin) * config.training.validation_frac)
+    ts, first, rows = tape.ts_turn, tape.first_turn, tape.turns[..., ROW]
+    moment = int(ts[-1]) - int(int(ts[-1] - ts[first]) * config.training.validation_frac)
+    cut = tape.turn_of(moment)
     gap = window(config.training.recipe) + 1
-    training, validation = [], []
-    for segment in tape.segments:
-        cut = segment.first + int(torch.searchsorted(ts[segment.first : segment.last], moment))
-        first = min(max(cut, segment.ready) + gap, segment.last)
-        if cut - segment.ready < config.training.episode_bars or segment.last - first < 2:
-            raise DataError(
-                broken(
-                    f"history of {segment.instrument.instrument_id}",
-                    f"leave {config.training.episode_bars} bars to learn on and 2 to validate on, split at {iso(moment)}",
-                    f"{max(cut - segment.ready, 0)} and {segment.last - first}",
-                    "[training]",
-                    "give a longer span",
-                )
-            )
-        training.append((segment.ready, cut))
-        validation.append((first, segment.last))
-    return Split(tuple(training), tuple(validation))
+    clear = ((rows - rows[cut]) >= gap).all(-1).nonzero()
+    begin = int(clear[0]) if len(clear) else len(ts)
+    if cut - first < config.training.episode_bars or len(ts) - begin < 2:
+        names = ", ".join(segment.instrument.instrument_id for segment in tape.segments)
+        rule = f"leave {config.training.episode_bars} bars to learn on and 2 to validate on, split at {iso(moment)}"
+        found = f"{max(cut - first, 0)} and {len(ts) - begin}"
+        raise DataError(broken(f"history of {names}", rule, found, "[training]", "give a longer span"))
+    return Split((first, cut), (begin, len(ts)))
 
 
-def make_learner(config: Config, tape: Tape, split: Split, spec: ActionSpec, seed: int) -> Ppo:
+def make_learner(config: Config, tape: Tape, split: Split, spec: ActionSpec, seed: int) -> Learner:
     """Make a policy with its normaliser fitted on training rows, a market, and what joins them."""
     training = config.training
-    network = describe(training.network, training.recipe, training.hidden, config.limits.max_position_frac)
+    frac = config.limits.max_position_frac
+    network = describe(training.network, training.recipe, training.hidden, frac, choice.head(training))
     graph = PolicyGraph(network, spec, torch.Generator().manual_seed(seed))
     reach = lookback(training.recipe) - 1
-    rows = [tape.features[segment.first + reach : cut] for segment, (_, cut) in zip(tape.segments, split.training)]
+    ends = tape.turns[split.training[1] - 1, :, ROW].long().tolist()
+    rows = [tape.features[segment.first + reach : end + 1] for segment, end in zip(tape.segments, ends)]
     graph = graph.to(tape.close.device)
     graph.normaliser.fit(torch.cat(rows))
     market = Market(
@@ -241,10 +310,11 @@ def make_learner(config: Config, tape: Tape, split: Split, spec: ActionSpec, see
         training.envs,
         training.episode_bars,
         seed,
-        split.training,
+        [split.training],
         training.reward_scale,
+        training.reward,
     )
-    return Ppo(graph, market, training, seed)
+    return choice.learner(graph, market, training, seed)
 
 
 def describe_data(
@@ -253,11 +323,12 @@ def describe_data(
     """Compose the manifest's `data`: per instrument the spans that were used, as ISO times of closes, and the digest of its bars."""
     manifest = read_manifest(config.data.catalog)
     instruments = []
-    for (bars, _), learn, check in zip(histories, split.training, split.validation):
+    turns = (split.training[0], split.training[1] - 1, split.validation[0], split.validation[1] - 1)
+    for number, (bars, _) in enumerate(histories):
         name = bars.instrument.instrument_id
         held = manifest.dataset(name, "bars", config.universe.bar)
         rates = manifest.dataset(name, "funding")
-        times = [iso(int(tape.ts_close[row])) for row in (learn[0], learn[1] - 1, check[0], check[1] - 1)]
+        times = [iso(int(tape.ts_close[int(tape.turns[turn, number, ROW])])) for turn in turns]
         document = {
             "instrument": name,
             "training": times[:2],
@@ -271,7 +342,7 @@ def describe_data(
 
 def checkpoint_folder(config: Config, data: dict[str, Any], root: Path = CHECKPOINTS) -> Path:
     """Return `root/NAME/DIGEST`, the digest taken over all that decides the weights: configuration, data, code."""
-    parts = [config.training, config.venue, config.limits.max_position_frac, config.universe, data]
+    parts = [config.training, config.venue, config.limits, config.universe, data]
     sha = hashlib.sha256(msgspec.json.encode(parts, order="sorted"))
     for package in ("models", "engine/contract", "engine/execution"):
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -279,15 +350,16 @@ def checkpoint_folder(config: Config, data: dict[str, Any], root: Path = CHECKPO
     return root / config.run.name / sha.hexdigest()[:16]
 
 
-def save(learner: Ppo, path: Path) -> None:
+def save(learner: Learner, best: Best, path: Path) -> None:
     """Write a checkpoint beside its place, then put it there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(f".{os.getpid()}.tmp")
-    save_file({name: value.detach().cpu().contiguous() for name, value in learner.state().items()}, beside)
+    state = prefixed("learner.", learner.state()) | prefixed("best.", best.state())
+    save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, beside)
     os.replace(beside, path)
 
 
-def restore(learner: Ppo, path: Path) -> None:
+def restore(learner: Learner, best: Best, path: Path) -> None:
     """Go on from a checkpoint, where there is one.
 
     Raises
@@ -299,9 +371,11 @@ def restore(learner: Ppo, path: Path) -> None:
         return
     try:
         with safe_open(path, "pt") as file:
-            learner.restore({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise DataError(broken("checkpoint", "be readable", str(error), str(path), "train with --fresh")) from error
+    learner.restore(below("learner.", state))
+    best.restore(below("best.", state))
 
 
 def forget(config: Config, data: dict[str, Any], root: Path = CHECKPOINTS) -> None:
@@ -314,19 +388,20 @@ def forget(config: Config, data: dict[str, Any], root: Path = CHECKPOINTS) -> No
 
 def _line(number: int, seeds: int, rate: float, progress: Progress) -> str:
     return (
-        f"seed {number}/{seeds}  {rate:,.0f} env_steps/s  reward {progress.reward:+.4f}  entropy {progress.entropy:.2f}"
+        f"seed {number}/{seeds}  {rate:,.0f} env_steps/s  reward {progress.reward:+.4f}  wins {progress.win_rate:.0%}"
     )
 
 
 def _hold(tape: Tape, split: Split, frac: float) -> float:
-    growths = [torch.log1p(frac * (tape.close[last - 1] / tape.close[first] - 1.0)) for first, last in split.validation]
-    return float(torch.stack(growths).mean())
+    """Log growth of an account that buys the budget of every instrument and holds."""
+    first, last = split.validation
+    gained = tape.turns[last - 1, :, CLOSE] / tape.turns[first, :, CLOSE] - 1.0
+    return float(torch.log1p((frac * gained.sum()).clamp(min=-0.999)))
 
 
 def _real_windows(tape: Tape, split: Split, length: int) -> NDArray[np.float32]:
-    """Windows spread evenly over the training rows."""
-    ends = [
-        np.linspace(first, last - 1, REAL_WINDOWS // len(split.training), dtype=np.int64)
-        for first, last in split.training
-    ]
-    return np.stack([tape.bars[end - length + 1 : end + 1].numpy() for end in np.concatenate(ends)])
+    """Windows spread evenly over the training turns."""
+    first, last = split.training
+    turns = torch.linspace(first, last - 1, REAL_WINDOWS // len(tape.segments)).long()
+    ends = tape.turns[turns, :, ROW].long().flatten().tolist()
+    return np.stack([tape.bars[end - length + 1 : end + 1].numpy() for end in ends])

@@ -13,7 +13,8 @@ from strategies.commands.options import ConfigFile, Json, PolicyOption, Set, app
 from strategies.verification import Verdict
 
 app = application(
-    "Prove a property by running, or name the first difference; verify export compares the graph with torch."
+    "Prove a property by running, or name the first difference; verify export compares the graph with torch, verify env the "
+    "training market with the engine."
 )
 
 
@@ -47,22 +48,22 @@ def warmup(
 
 def report(name: str, unit: str, verdict: Verdict, as_json: bool) -> None:
     """Print a verdict; a failed one ends with exit code 3."""
+    emit(msgspec.to_builtins(verdict), as_json, lambda: lines(name, unit, verdict))
+    failing(name, verdict)
 
-    def show() -> None:
-        word = "passed" if verdict.passed else "FAILED"
-        out.print(f"verify {name}: {word}, {verdict.checked:,} {unit}, {verdict.differences:,} differ", markup=False)
-        if verdict.first_difference is not None:
-            out.print(f"  first: {verdict.first_difference}", markup=False)
-        for item in verdict.not_exercised:
-            out.print(f"  not exercised: {item}", markup=False)
 
-    emit(msgspec.to_builtins(verdict), as_json, show)
+def lines(name: str, unit: str, verdict: Verdict) -> None:
+    """Print a verdict for a person."""
+    word = "passed" if verdict.passed else "FAILED"
+    out.print(f"verify {name}: {word}, {verdict.checked:,} {unit}, {verdict.differences:,} differ", markup=False)
+    if verdict.first_difference is not None:
+        out.print(f"  first: {verdict.first_difference}", markup=False)
+    for item in verdict.not_exercised:
+        out.print(f"  not exercised: {item}", markup=False)
+
+
+def failing(name: str, verdict: Verdict) -> None:
+    """Raise, with exit code 3, where a verification found a difference."""
     if not verdict.passed:
-        raise CheckFailed(
-            broken(
-                f"verify {name}",
-                "find no difference",
-                f"{verdict.differences} differences",
-                str(verdict.first_difference),
-            )
-        )
+        found, first = f"{verdict.differences} differences", str(verdict.first_difference)
+        raise CheckFailed(broken(f"verify {name}", "find no difference", found, first))

@@ -1,4 +1,4 @@
-"""The training market and NautilusTrader's engine, given the same answers, hold the same lots and the same equity, step by step."""
+"""The training market and NautilusTrader, given the same answers, are the same market; and a fault on either side is found."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,90 +7,116 @@ import numpy as np
 import pytest
 import torch
 
-from catalogs.arrays import Funding
-from engine.contract.action import ActionSpec, target_exposure
-from engine.contract.config import parse
-from engine.contract.messages import Turn
-from models.market import Market
-from models.tape import make_tape
-from strategies.backtest import run
-from strategies.base import Choice, GatedStrategy
-from strategies.feed import InstrumentMarket
-from strategies.feed import Market as EngineMarket
-from tests.unit.strategies.conftest import HOUR, T0, bars
+import models.accounting
+from catalogs.arrays import Bars, Funding
+from engine.contract.calendar import NS_PER_SEC
+from engine.contract.config import Config, parse
+from engine.contract.instrument import InstrumentSpec
+from models.equivalence import Equivalence, equivalence
 
-BARS = 1_200
-ANSWERS: dict[str, np.ndarray] = {}
-
-
-class Played(GatedStrategy):
-    """Gives prepared answers, one a turn."""
-
-    policy_name = "played"
-
-    def __init__(self, mandate: Any, parameters: dict[str, Any]) -> None:
-        super().__init__(mandate, parameters)
-        self._spec = ActionSpec(kind=parameters["kind"], short=parameters["short"])
-        self._answers = ANSWERS[parameters["kind"]]
-
-    def decide(self, turn: Turn, present: Sequence[int], exposure: np.ndarray) -> list[Choice]:
-        answer = np.array([self._answers[turn.seq]])
-        return [Choice(0, float(target_exposure(self._spec, answer, exposure)[0]), float(answer[0]), float(answer[0]))]
+torch.set_num_threads(1)
+HOUR = 3_600 * NS_PER_SEC
+T0 = 1_704_067_200 * NS_PER_SEC
+BARS = 560
+STEPS = 160
+GAPS = ((130, 131, 132, 133, 134, 135, 136, 137, 138, 139, 300), (135, 136, 250), (300, 301, 302, 303, 304, 305, 306))
 
 
-def walk(instrument: str, gaps: Sequence[int]) -> Any:
-    generator = np.random.default_rng(8)
-    close = 30_000 * np.exp(np.cumsum(generator.standard_t(4, BARS) * 0.006))
-    opened = np.concatenate([[30_000.0], close[:-1]]) * (1 + generator.normal(0, 0.0005, BARS))
-    edge = np.abs(generator.normal(0, 0.002, (BARS, 2)))
-    table = np.stack(
-        [opened, np.maximum(opened, close) * (1 + edge[:, 0]), np.minimum(opened, close) * (1 - edge[:, 1]), close], 1
-    )
-    return bars(instrument, np.round(table, 2), absent=gaps, lot=5)
+def history(instrument: str, number: int, hours: int = 1) -> tuple[Bars, Funding | None]:
+    """A seeded walk with gaps; rates every eight hours for a perpetual."""
+    rng = np.random.default_rng(8 + number)
+    start = 30_000.0 / 10**number
+    close = start * np.exp(np.cumsum(rng.standard_t(4, BARS) * 0.006))
+    opened = np.append(start, close[:-1]) * (1 + rng.normal(0, 0.0005, BARS))
+    prices = np.round(np.stack([opened, np.maximum(opened, close), np.minimum(opened, close), close]), 2)
+    keep = np.array([k for k in range(BARS) if k not in GAPS[number]])
+    kind = "perpetual" if "-PERP" in instrument else "spot"
+    spec = InstrumentSpec(instrument, kind, instrument[:3], "USDT", 2, 5 - number)
+    ts = T0 + keep * hours * HOUR
+    bars = Bars(spec, f"{hours}-HOUR", ts, ts + hours * HOUR, *prices[:, keep], np.full(len(keep), 5.0))
+    if kind == "spot":
+        return bars, None
+    every = np.arange(T0 + 8 * HOUR, T0 + BARS * hours * HOUR, 8 * HOUR)
+    return bars, Funding(every, np.round(np.random.default_rng(2).normal(0.0001, 0.0003, len(every)), 8))
 
 
-@pytest.mark.parametrize("fill", ["next_open", "next_close", "this_close"])
-@pytest.mark.parametrize("kind", ["discrete7", "continuous"])
-@pytest.mark.parametrize("instrument", ["BTCUSDT.SIM", "BTCUSDT-PERP.SIM"])
-def test_same_answers_give_the_same_lots_and_equity(fill, kind, instrument):
-    history = walk(instrument, gaps=[300, 301, 302, 700])
-    perpetual = "-PERP" in instrument
-    every = np.arange(T0 + 8 * HOUR, T0 + BARS * HOUR, 8 * HOUR)
-    rates = np.round(np.random.default_rng(2).normal(0.0001, 0.0003, len(every)), 8)
-    funding = Funding(every, rates) if perpetual else Funding(np.zeros(0, np.int64), np.zeros(0))
-    spec = ActionSpec(kind=kind, short=kind == "continuous")
-    generator = np.random.default_rng(4)
-    answers = generator.integers(0, 7, BARS).astype(float) if kind == "discrete7" else generator.uniform(-1, 1, BARS)
-    ANSWERS[kind] = answers
-    config = parse(
+def configured(instruments: Sequence[str], hours: int = 1, frac: float = 0.3, **venue: Any) -> Config:
+    return parse(
         {
-            "universe": {"instruments": [instrument]},
-            "venue": {"fill": fill, "balance": "10000 USDT", "half_spread_bps": 2.0},
-            "strategy": {"name": f"{__name__}:Played", "kind": kind, "short": spec.short},
-            "limits": {"max_position_frac": 0.8, "max_gross_frac": 3.0},
+            "universe": {"instruments": list(instruments), "bar": f"{hours}-HOUR"},
+            "venue": {"balance": "10000 USDT", "half_spread_bps": 2.0} | venue,
+            "limits": {"max_position_frac": frac, "max_gross_frac": 0.95, "daily_trades": 15, "daily_loss_frac": 0.05},
         }
     )
-    tape = make_tape([(history, funding if perpetual else None)], config.venue, "base")
-    first = tape.segments[0].ready
-    played = np.zeros(len(history))
-    played[first:] = answers[first : len(history)]
-    ANSWERS[kind] = played
 
-    outcome = run(config, EngineMarket((InstrumentMarket(history, funding),), T0, (T0, T0 + BARS * HOUR)), None)
-    engine = outcome.blotter.equity_table()
 
-    market = Market(tape, config.venue, config.limits, spec, 1, len(history) + 2, 0)
-    market.begin(first)
-    equity, lots = [10_000.0], [0.0]
-    for row in range(first, len(history) - 1):
-        answer = torch.tensor([played[row]])
-        market.advance(answer.long() if kind == "discrete7" else answer)
-        equity.append(float(market.equity[0]))
-        lots.append(float(market.lots[0]))
+def compared(instruments: Sequence[str], hours: int = 1, steps: int = STEPS, **rest: Any) -> Equivalence:
+    histories = [history(name, number, hours) for number, name in enumerate(instruments)]
+    return equivalence(configured(instruments, hours, **rest), histories, steps, seed=3)
 
-    held = np.round(engine[f"quantity:{instrument}"].to_numpy()[first:] / history.instrument.lot)
-    assert np.array_equal(held, np.array(lots))
-    assert np.unique(held).size > 20
-    np.testing.assert_allclose(np.array(equity), engine["equity"].to_numpy()[first:], rtol=1e-9)
-    if perpetual:
-        assert abs(outcome.funding) > 1.0
+
+@pytest.mark.parametrize(
+    ("instruments", "rest"),
+    [
+        (["BTCUSDT.SIM"], {}),
+        (["BTCUSDT.SIM"], {"account": "cash"}),
+        (["BTCUSDT-PERP.SIM"], {"leverage": 50.0}),
+        (["BTCUSDT-PERP.SIM"], {"hours": 12}),
+        (["BTCUSDT-PERP.SIM", "ETHUSDT.SIM", "SOLUSDT-PERP.SIM"], {"leverage": 100.0}),
+    ],
+    ids=[
+        "spot",
+        "cash account",
+        "perpetual at high leverage",
+        "half-day bars with funding inside",
+        "three instruments",
+    ],
+)
+def test_same_answers_give_the_same_lots_money_rewards_and_masks(instruments, rest):
+    found = compared(instruments, **rest)
+    assert found.verdict.passed, found.verdict.first_difference
+    assert found.verdict.checked > 20 * found.steps
+    assert found.largest["equity"] < 1e-9
+    if "leverage" in rest:
+        assert found.occurred["liquidations"] > 0
+    if "-PERP" in instruments[0]:
+        assert found.occurred["funding"] > 0
+        assert found.occurred["flips"] > 0
+    for name in ("long positions", "partial reductions", "masked answers", "refusals by the gate", "gaps in the data"):
+        assert found.occurred[name] > 0, name
+
+
+@pytest.mark.parametrize("fault", ["fee on half the turnover", "funding with the wrong sign", "a lot rounded up"])
+def test_planted_fault_is_found_and_named(fault, monkeypatch):
+    accounting = models.accounting
+    if fault == "fee on half the turnover":
+        begin = accounting.Terms.__init__
+
+        def cheap(self: Any, *arguments: Any) -> None:
+            begin(self, *arguments)
+            self.fee_rate *= 0.5
+
+        monkeypatch.setattr(accounting.Terms, "__init__", cheap)
+        field = "fee"
+    elif fault == "funding with the wrong sign":
+        settle = accounting._settle
+        monkeypatch.setattr(
+            accounting,
+            "_settle",
+            lambda terms, account, now: settle(terms, account, torch.cat([now[:6], -now[6:7], now[7:]])),
+        )
+        field = "funding"
+    else:
+        monkeypatch.setattr(
+            accounting,
+            "target_lots",
+            lambda target, exposure, held, budget, price, lot: torch.where(
+                target == exposure, held, target.sign() * torch.ceil(target.abs() * budget / (price * lot))
+            ),
+        )
+        field = "lots"
+    found = compared(["BTCUSDT-PERP.SIM"], steps=60)
+    assert not found.verdict.passed
+    assert found.verdict.differences > 10
+    assert found.verdict.first_difference["field"] in (field, "observation"), found.verdict.first_difference
+    assert found.largest[field] > 0

@@ -14,7 +14,7 @@ from engine.contract.instrument import InstrumentSpec
 from engine.execution.sizing import order_lots, target_lots
 from models.features import RECIPES, Features, Recipe, window
 from models.market import Market
-from models.tape import Tape, make_tape
+from models.tape import ASK, BID, Tape, make_tape
 
 torch.set_num_threads(1)
 HOUR = 3_600_000_000_000
@@ -61,7 +61,7 @@ def test_equity_is_cash_and_position_of_a_ledger_kept_by_hand(
     market.begin(FIRST)
     rng = np.random.default_rng(seed)
     cash, held, lot = venue.starting_balance, 0.0, 10.0**-precision
-    close, bid, ask = (tensor.numpy() for tensor in (tape.close, tape.bid, tape.ask))
+    close, bid, ask = (tensor.numpy() for tensor in (tape.close, tape.turns[:, 0, BID], tape.turns[:, 0, ASK]))
     for row in range(FIRST, len(close) - 1):
         units = held / 10.0**precision
         equity = cash + units * close[row]
@@ -82,8 +82,8 @@ def test_equity_is_cash_and_position_of_a_ledger_kept_by_hand(
             held += order
         step = market.advance(torch.tensor([action]) if short else torch.tensor([int(action)]))
         wanted_equity = cash + held / 10.0**precision * close[row + 1]
-        assert math.isclose(float(market.equity[0]), wanted_equity, rel_tol=1e-9, abs_tol=1e-5)
-        assert float(market.lots[0]) == held
+        assert math.isclose(float(market.account.equity[0]), wanted_equity, rel_tol=1e-9, abs_tol=1e-5)
+        assert float(market.account.lots[0]) == held
         if bool(step.terminated):
             break
 
@@ -99,13 +99,13 @@ def test_position_is_whole_lots_within_the_budget_after_every_valid_answer(seed:
     account = market.reset().account
     for _ in range(60):
         draw = torch.rand(64, 7, generator=generator).masked_fill(~valid_actions(spec, account[:, 1]), -1.0)
-        row, equity, before = market.row.clone(), market.equity.clone(), market.lots.clone()
+        row, equity, before = market.row.clone(), market.account.equity.clone(), market.account.lots.clone()
         step = market.advance(draw.argmax(-1))
-        bought = market.lots > before
-        assert torch.equal(market.lots, market.lots.round())
-        assert bool((market.lots >= 0).all())
-        value = market.quantity * tape.close[row]
-        assert bool((value <= frac * equity * (1 + 1e-9))[bought].all())
+        bought = market.account.lots > before
+        assert torch.equal(market.account.lots, market.account.lots.round())
+        assert bool((market.account.lots >= 0).all())
+        value = market.quantity * tape.close[row][:, None]
+        assert bool((value <= frac * equity[:, None] * (1 + 1e-9))[bought].all())
         assert bool(step.reward.isfinite().all())
         market.reset(step.terminated | step.truncated)
         account = market.observation().account

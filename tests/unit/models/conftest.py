@@ -47,7 +47,9 @@ def scripted(
 
 def opened(tape: Tape, venue: Venue = VENUE, spec: ActionSpec | None = None, frac: float = 0.5) -> Market:
     """One account at the first decision, flat."""
-    market = Market(tape, venue, Limits(max_position_frac=frac), spec or ActionSpec(), 1, 1_000, 0)
+    market = Market(
+        tape, venue, Limits(max_position_frac=frac, max_gross_frac=3.0), spec or ActionSpec(), 1, 1_000, 0, trace=True
+    )
     market.begin(FIRST)
     return market
 

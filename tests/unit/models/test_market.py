@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from catalogs.arrays import Funding
+from catalogs.arrays import Bars, Funding
 from engine.contract.action import ActionSpec, Discrete7
 from engine.contract.config import Limits, Venue
+from engine.contract.instrument import InstrumentSpec
 from engine.contract.observation import PORTFOLIO_COLUMNS, POSITION_COLUMNS
 from engine.execution.tracker import AccountTracker
-from models.market import REWARD_LIMIT, Market, Transition
+from models.market import Market, Transition
 from models.networks import SIZE_COLUMN, mask_logits
-from models.tape import Tape
+from models.rewards import REWARD_LIMIT
+from models.tape import Tape, make_tape
 from tests.unit.models.conftest import FIRST, HOUR, PERPETUAL, VENUE, opened, scripted
 
 OPENS, CLOSES = [102.0, 105.0, 103.0, 101.0, 100.0], [104.0, 103.0, 102.0, 100.0, 99.0]
@@ -36,11 +38,11 @@ def test_buy_fills_at_the_next_open_a_half_spread_up_and_pays_the_fee_on_its_val
     do(market, Discrete7.BUY_MEDIUM)
     # budget 5,000; 0.60 of it at the close of 100 is 30 units; ask 102 * 1.0005 = 102.051, to the tick 102.05
     assert one(market.quantity) == 30.0
-    assert one(market.entry) == 102.05
-    assert one(market.fee) == pytest.approx(3.0615, abs=1e-9)
-    assert one(market.balance) == pytest.approx(10_000 - 3.0615, abs=1e-9)
-    assert one(market.equity) == pytest.approx(10_000 - 3.0615 + 30 * (104 - 102.05), abs=1e-9)
-    assert one(market.held) == 1.0
+    assert one(market.account.entry) == 102.05
+    assert one(market.happened.fee) == pytest.approx(3.0615, abs=1e-9)
+    assert one(market.account.balance) == pytest.approx(10_000 - 3.0615, abs=1e-9)
+    assert one(market.account.equity) == pytest.approx(10_000 - 3.0615 + 30 * (104 - 102.05), abs=1e-9)
+    assert one(market.account.held) == 1.0
 
 
 def test_buy_fills_at_the_next_close_where_that_is_assumed() -> None:
@@ -48,8 +50,8 @@ def test_buy_fills_at_the_next_close_where_that_is_assumed() -> None:
     market = opened(scripted(OPENS, CLOSES, venue), venue)
     do(market, Discrete7.BUY_MEDIUM)
     # ask 104 * 1.0005 = 104.052, to the tick 104.05; fee 30 * 104.05 / 1000
-    assert one(market.entry) == 104.05
-    assert one(market.equity) == pytest.approx(10_000 - 3.1215 - 30 * 0.05, abs=1e-9)
+    assert one(market.account.entry) == 104.05
+    assert one(market.account.equity) == pytest.approx(10_000 - 3.1215 - 30 * 0.05, abs=1e-9)
 
 
 def test_buy_fills_at_the_close_of_its_decision_where_that_is_assumed() -> None:
@@ -57,8 +59,8 @@ def test_buy_fills_at_the_close_of_its_decision_where_that_is_assumed() -> None:
     market = opened(scripted(OPENS, CLOSES, venue), venue)
     do(market, Discrete7.BUY_MEDIUM)
     # ask 100 * 1.0005 = 100.05
-    assert one(market.entry) == 100.05
-    assert one(market.equity) == pytest.approx(10_000 - 3.0015 + 30 * (104 - 100.05), abs=1e-9)
+    assert one(market.account.entry) == 100.05
+    assert one(market.account.equity) == pytest.approx(10_000 - 3.0015 + 30 * (104 - 100.05), abs=1e-9)
 
 
 def test_adding_weights_the_entry_price_and_reducing_leaves_it() -> None:
@@ -69,18 +71,18 @@ def test_adding_weights_the_entry_price_and_reducing_leaves_it() -> None:
     # ask 105 * 1.0005 = 105.0525, to the tick 105.05; fee 14.503 * 105.05 / 1000 = 1.52354015
     assert one(market.quantity) == 44.503
     entry = (30 * 102.05 + 14.503 * 105.05) / 44.503
-    assert one(market.entry) == pytest.approx(entry, abs=1e-10)
-    assert one(market.balance) == pytest.approx(9_996.9385 - 1.52354015, abs=1e-8)
-    assert one(market.equity) == pytest.approx(9_994.18380985, abs=1e-7)
-    assert one(market.held) == 2.0
+    assert one(market.account.entry) == pytest.approx(entry, abs=1e-10)
+    assert one(market.account.balance) == pytest.approx(9_996.9385 - 1.52354015, abs=1e-8)
+    assert one(market.account.equity) == pytest.approx(9_994.18380985, abs=1e-7)
+    assert one(market.account.held) == 2.0
     do(market, Discrete7.SELL_HALF)
     # half of 44,503 lots towards zero is 22,251; 22.252 units sold at bid 103 * 0.9995 = 102.9485, to the tick 102.95
     assert one(market.quantity) == 22.251
-    assert one(market.entry) == pytest.approx(entry, abs=1e-10)
+    assert one(market.account.entry) == pytest.approx(entry, abs=1e-10)
     realised = 22.252 * (102.95 - entry)
     fee = 22.252 * 102.95 / 1_000
-    assert one(market.balance) == pytest.approx(9_995.41495985 + realised - fee, abs=1e-7)
-    assert one(market.held) == 3.0
+    assert one(market.account.balance) == pytest.approx(9_995.41495985 + realised - fee, abs=1e-7)
+    assert one(market.account.held) == 3.0
 
 
 def test_closing_leaves_cash_alone_and_holding_then_changes_nothing() -> None:
@@ -89,13 +91,13 @@ def test_closing_leaves_cash_alone_and_holding_then_changes_nothing() -> None:
     do(market, Discrete7.SELL_ALL)
     # sold at bid 105 * 0.9995 = 104.9475, to the tick 104.95; fee 30 * 104.95 / 1000
     wanted = 9_996.9385 + 30 * (104.95 - 102.05) - 3.1485
-    assert one(market.lots) == 0.0
-    assert one(market.equity) == one(market.balance) == pytest.approx(wanted, abs=1e-8)
-    assert one(market.held) == 0.0
+    assert one(market.account.lots) == 0.0
+    assert one(market.account.equity) == one(market.account.balance) == pytest.approx(wanted, abs=1e-8)
+    assert one(market.account.held) == 0.0
     step = do(market, Discrete7.HOLD)
-    assert one(market.equity) == pytest.approx(wanted, abs=1e-8)
+    assert one(market.account.equity) == pytest.approx(wanted, abs=1e-8)
     assert one(step.reward) == 0.0
-    assert one(market.fee) == one(market.traded) == 0.0
+    assert one(market.happened.fee) == one(market.happened.traded) == 0.0
 
 
 def test_short_gains_when_the_price_falls_and_covers_at_the_ask() -> None:
@@ -104,22 +106,24 @@ def test_short_gains_when_the_price_falls_and_covers_at_the_ask() -> None:
     answer(market, -0.5)
     # 25 units short at bid 102 * 0.9995 = 101.949, to the tick 101.95; fee 2.54875
     assert one(market.quantity) == -25.0
-    assert one(market.entry) == 101.95
-    assert one(market.equity) == pytest.approx(10_000 - 2.54875 - 25 * (104 - 101.95), abs=1e-9)
+    assert one(market.account.entry) == 101.95
+    assert one(market.account.equity) == pytest.approx(10_000 - 2.54875 - 25 * (104 - 101.95), abs=1e-9)
     answer(market, 1.0)
     # covered at ask 105.05; fee 25 * 105.05 / 1000 = 2.62625
-    assert one(market.lots) == 0.0
-    assert one(market.balance) == pytest.approx(10_000 - 2.54875 - 25 * (105.05 - 101.95) - 2.62625, abs=1e-8)
+    assert one(market.account.lots) == 0.0
+    assert one(market.account.balance) == pytest.approx(10_000 - 2.54875 - 25 * (105.05 - 101.95) - 2.62625, abs=1e-8)
 
 
 def test_fill_through_zero_realises_the_old_side_and_enters_the_new_one_at_its_price() -> None:
     market = opened(scripted(OPENS, CLOSES))
     do(market, Discrete7.BUY_MEDIUM)
-    market._fill(torch.tensor([-50_000.0]).double(), torch.tensor([110.0]).double(), market.quantity)
+    market.account.pending.fill_(-50_000.0)
+    do(market, Discrete7.HOLD)
+    # 50 units sold at bid 105 * 0.9995 = 104.9475, to the tick 104.95: 30 of them close, 20 open; fee 50 * 104.95 / 1000
     assert one(market.quantity) == -20.0
-    assert one(market.entry) == 110.0
-    assert one(market.held) == 0.0
-    assert one(market.balance) == pytest.approx(9_996.9385 + 30 * (110 - 102.05) - 5.5, abs=1e-8)
+    assert one(market.account.entry) == 104.95
+    assert one(market.account.held) == 1.0
+    assert one(market.account.balance) == pytest.approx(9_996.9385 + 30 * (104.95 - 102.05) - 5.2475, abs=1e-8)
 
 
 def test_order_below_the_minimum_notional_is_not_traded() -> None:
@@ -128,8 +132,8 @@ def test_order_below_the_minimum_notional_is_not_traded() -> None:
     market = opened(tape, spec=spec, frac=0.005)
     answer(market, 0.0999)
     # budget 50, 0.0999 of it is 4.995, below 5
-    assert one(market.lots) == 0.0
-    assert one(market.equity) == 10_000.0
+    assert one(market.account.lots) == 0.0
+    assert one(market.account.equity) == 10_000.0
     market = opened(tape, spec=spec, frac=0.005)
     answer(market, 0.101)
     # 5.05 at 100 is 0.0505 units, to lots 0.050, worth 5.00
@@ -145,7 +149,7 @@ def test_funding_is_paid_on_the_position_after_the_fill_at_the_last_mark_known()
     do(market, Discrete7.BUY_MEDIUM)
     # the first rate came before the decision's own close was past; 0.001 settles at mark 100, 0.002 at mark 104
     paid = 30 * 100 * 0.001 + 30 * 104 * 0.002
-    assert one(market.balance) == pytest.approx(10_000 - 3.0615 - paid, abs=1e-8)
+    assert one(market.account.balance) == pytest.approx(10_000 - 3.0615 - paid, abs=1e-8)
 
 
 def test_funding_is_not_paid_where_the_venue_charges_none_or_the_instrument_is_spot() -> None:
@@ -157,7 +161,7 @@ def test_funding_is_not_paid_where_the_venue_charges_none_or_the_instrument_is_s
     ):
         market = opened(tape)
         do(market, Discrete7.BUY_MEDIUM)
-        assert one(market.balance) == pytest.approx(10_000 - 3.0615, abs=1e-9)
+        assert one(market.account.balance) == pytest.approx(10_000 - 3.0615, abs=1e-9)
 
 
 def test_reward_is_log_growth_over_the_volatility_of_the_largest_position() -> None:
@@ -175,21 +179,78 @@ def test_account_that_falls_to_a_tenth_of_its_balance_is_terminated_not_truncate
     market = opened(tape, frac=1.0)
     first = do(market, Discrete7.BUY_LARGE)
     assert not bool(first.terminated)
-    market.equity.fill_(10_000.0)
-    market.lots.fill_(99_000.0)
+    market.account.equity.fill_(10_000.0)
+    market.account.lots.fill_(99_000.0)
     second = do(market, Discrete7.HOLD)
     assert bool(second.terminated)
     assert not bool(second.truncated)
     assert one(second.reward) == -REWARD_LIMIT
 
 
-def test_account_at_its_maintenance_margin_is_terminated() -> None:
-    tape = scripted([100.0, 69.5, 69.5], [100.0, 69.5, 69.5])
+def test_account_below_its_maintenance_margin_at_a_quote_is_liquidated_there_and_terminated() -> None:
     spec = ActionSpec(kind="continuous")
-    market = opened(tape, spec=spec, frac=3.0)
+    for opening, liquidated in ((67.30, True), (67.40, False)):
+        market = opened(scripted([100.0, opening, 90.0], [100.0, 90.0, 90.0]), spec=spec, frac=2.9)
+        answer(market, 1.0)
+        # 290 units from 100.05, fee 29.0145: at a bid p equity is 9,970.9855 + 290 (p - 100.05), the margin 290 * 100.05 * 0.05 / 3
+        # = 483.575; they meet at 67.335. Bids: 67.30 * 0.9995 = 67.27 and 67.40 * 0.9995 = 67.37
+        step = answer(market, 0.0)
+        assert bool(step.terminated) == liquidated == bool(market.happened.liquidated), opening
+
+
+def test_liquidated_account_keeps_its_balance_less_the_loss_and_the_fee() -> None:
+    market = opened(scripted([100.0, 67.0, 90.0], [100.0, 90.0, 90.0]), spec=ActionSpec(kind="continuous"), frac=2.9)
     answer(market, 1.0)
-    # 300 units from 100.05: equity 10,000 - 30.015 - 300 * 30.55 = 804.985 is under 5 % of 20,850 = 1,042.5 at the next close
-    assert bool(answer(market, 0.0).terminated)
+    step = answer(market, 0.0)
+    # sold at 67 * 0.9995 = 66.9665, to the tick 66.97; fee 290 * 66.97 / 1000 = 19.4213
+    assert bool(step.terminated)
+    assert one(market.account.lots) == 0.0
+    assert one(market.account.equity) == pytest.approx(9_970.9855 - 290 * (100.05 - 66.97) - 19.4213, abs=1e-8)
+
+
+def test_order_whose_margin_is_not_free_is_denied_and_one_that_reduces_is_not() -> None:
+    spec = ActionSpec(kind="continuous", short=True)
+    market = opened(scripted([101.0] * 3, [100.0] * 3), spec=spec, frac=2.99)
+    answer(market, 1.0)
+    # 299 units at ask 101.05 need 10,071.32 at a leverage of 3, more than the balance of 10,000
+    assert bool(market.happened.denied)
+    assert one(market.account.lots) == 0.0
+    answer(market, 0.98)
+    # 293.02 units need 9,870: filled
+    assert not bool(market.happened.denied)
+    assert one(market.quantity) == 293.02
+    answer(market, -1.0)
+    assert not bool(market.happened.denied)
+    assert one(market.account.lots) == 0.0
+
+
+def test_order_over_a_limit_of_the_gate_is_refused() -> None:
+    tape = scripted(OPENS, CLOSES)
+    for limits, refused in (
+        (Limits(max_position_frac=0.5, max_order_notional=2_999.0), True),
+        (Limits(max_position_frac=0.5, max_order_notional=3_001.0), False),
+        (Limits(max_position_frac=0.5, max_gross_frac=0.29), True),
+        (Limits(max_position_frac=0.5, daily_trades=1), False),
+    ):
+        market = Market(tape, VENUE, limits, ActionSpec(), 1, 1_000, 0, trace=True)
+        market.begin(FIRST)
+        do(market, Discrete7.BUY_MEDIUM)
+        assert bool(market.happened.refused) == refused, limits
+        assert (one(market.account.lots) == 0.0) == refused, limits
+
+
+def test_orders_beyond_the_days_number_are_refused_until_the_next_utc_day() -> None:
+    tape = scripted([100.0] * 30, [100.0] * 30)
+    market = Market(tape, VENUE, Limits(max_position_frac=0.5, daily_trades=1), ActionSpec(), 1, 1_000, 0, trace=True)
+    market.begin(FIRST)
+    do(market, Discrete7.BUY_SMALL)
+    refused = []
+    for _ in range(26):
+        do(market, Discrete7.ADD if one(market.quantity) < 30 else Discrete7.HOLD)
+        refused.append(bool(market.happened.refused))
+    # the first decision is at hour 96, a midnight; the next one is 24 turns later
+    assert refused == [True] * 23 + [False] + [True] * 2
+    assert one(market.quantity) > 27.0
 
 
 def test_episode_ends_truncated_at_its_length_and_at_the_end_of_the_tape(wandering: Tape) -> None:
@@ -259,43 +320,76 @@ def test_account_columns_are_those_of_the_strategys_tracker_told_of_the_same_fil
     tracker.decide_at(0, 10_000.0)
     for _ in range(400):
         seen = market.observation().account
-        budget = frac * one(market.equity)
+        budget = frac * one(market.account.equity)
         wanted = np.concatenate([tracker.position(budget)[0], tracker.portfolio()])
         for name, x, y in zip((*POSITION_COLUMNS, *PORTFOLIO_COLUMNS), seen[0].numpy(), wanted):
             assert x == pytest.approx(y, rel=1e-6, abs=1e-9), name
         valid = mask_logits(ActionSpec(), torch.zeros(1, 7), seen[:, SIZE_COLUMN])[0] == 0
         do(market, Discrete7(int(rng.choice(np.flatnonzero(valid.numpy())))))
-        if one(market.order) != 0.0:
-            tracker.hear_position(0, one(market.quantity), one(market.entry))
-            tracker.hear_fill(one(market.traded))
+        if one(market.happened.order) != 0.0:
+            tracker.hear_position(0, one(market.quantity), one(market.account.entry))
+            tracker.hear_fill(one(market.happened.traded))
         tracker.hear_close(0, float(wandering.close[market.row[0]]))
-        tracker.decide_at(int(wandering.ts_close[market.row[0]]), one(market.equity))
+        tracker.decide_at(int(wandering.ts_close[market.row[0]]), one(market.account.equity))
 
 
-def test_two_instruments_keep_their_own_lots_rows_and_quotes() -> None:
-    from catalogs.arrays import Bars
-    from engine.contract.instrument import InstrumentSpec
-    from models.tape import make_tape
+def pair(absent: int | None = None) -> Tape:
+    """A at 100 with lots of 0.001 and B at 7 with lots of 1, 150 bars; B lacks the bar with the number `absent`."""
 
-    ts = HOUR * np.arange(150, dtype=np.int64)
-
-    def bars(name: str, price: float, size_precision: int) -> Bars:
+    def bars(name: str, price: float, size_precision: int, skip: int | None) -> Bars:
         spec = InstrumentSpec(name, "spot", name[0], "USDT", price_precision=2, size_precision=size_precision)
-        close = price * (1.0 + 0.001 * np.sin(np.arange(150)))
-        return Bars(spec, "1-HOUR", ts, ts + HOUR, close, close, close, close, np.ones(150))
+        keep = np.array([k for k in range(150) if k != skip])
+        ts, close = HOUR * keep, price + 0.01 * (keep % 2)
+        return Bars(spec, "1-HOUR", ts, ts + HOUR, close, close, close, close, np.ones(len(keep)))
 
-    tape = make_tape([(bars("AUSDT.TEST", 100.0, 3), None), (bars("BUSDT.TEST", 7.0, 0), None)], VENUE, "base")
-    market = Market(tape, VENUE, Limits(max_position_frac=0.5), ActionSpec(), 256, 400, 1)
-    market.reset()
-    assert set(market.segment.tolist()) == {0, 1}
-    for name, segment in (("A", 0), ("B", 1)):
-        rows = market.row[market.segment == segment]
-        first = 150 * segment
-        assert int(rows.min()) >= first + 95, name
-        assert int(rows.max()) <= first + 148, name
-    market.begin(150 + 95, 1)
-    market.advance(torch.full((256,), int(Discrete7.BUY_SMALL)))
-    # 0.25 of 5,000 at 7.00 or so is 178 units of one
-    assert one(market.quantity) == math.floor(1_250 / float(tape.close[245]))
-    assert bool(torch.isnan(tape.ask[149]))
-    assert one(market.entry) == pytest.approx(7.0, abs=0.02)
+    return make_tape(
+        [(bars("AUSDT.TEST", 100.0, 3, None), None), (bars("BUSDT.TEST", 7.0, 0, absent), None)], VENUE, "base"
+    )
+
+
+def test_two_instruments_share_one_account_and_keep_their_own_lots_and_windows() -> None:
+    tape = pair()
+    market = Market(tape, VENUE, Limits(max_position_frac=0.4), ActionSpec(), 3, 400, 1, trace=True)
+    market.begin(FIRST)
+    assert market.row.tolist() == [95, 245] * 3
+    market.advance(torch.tensor([int(Discrete7.BUY_MEDIUM), int(Discrete7.BUY_SMALL)] * 3))
+    # budget 4,000: 0.60 of it at 100.01 is 23.997 units of A, 0.25 at 7.01 is 142 of B; asks 100.05 and 7.00
+    assert market.quantity.tolist() == [[23.997, 142.0]] * 3
+    fees = 23.997 * 100.05 / 1_000 + 142 * 7.00 / 1_000
+    assert market.account.balance.tolist() == pytest.approx([10_000 - fees] * 3, abs=1e-8)
+    assert market.account.equity.tolist() == pytest.approx([10_000 - fees - 23.997 * 0.05] * 3, abs=1e-8)
+
+
+def test_results_of_the_instruments_add_up_to_the_growth_of_the_account() -> None:
+    market = Market(pair(), VENUE, Limits(max_position_frac=0.4), ActionSpec(), 8, 400, 1, trace=True)
+    market.begin(FIRST)
+    rng = torch.Generator().manual_seed(1)
+    for _ in range(40):
+        before = market.account.equity
+        market.advance(torch.randint(0, 7, (16,), generator=rng))
+        gained = (market.account.equity - before).tolist()
+        assert market.happened.result.sum(-1).tolist() == pytest.approx(gained, abs=1e-6)
+
+
+def test_instrument_without_a_bar_decides_nothing_and_its_order_waits_for_its_next_quote() -> None:
+    tape = pair(absent=FIRST + 1)
+    market = Market(tape, VENUE, Limits(max_position_frac=0.4), ActionSpec(), 1, 400, 1, trace=True)
+    market.begin(FIRST)
+    buy = torch.tensor([int(Discrete7.BUY_SMALL)] * 2)
+    market.advance(buy)
+    assert market.quantity.tolist() == [[9.999, 0.0]]
+    assert market.account.pending.tolist() == [[0.0, 142.0]]
+    assert market.decides.tolist() == [[True, False]]
+    market.advance(torch.tensor([int(Discrete7.HOLD), int(Discrete7.SELL_ALL)]))
+    assert market.account.pending.tolist() == [[0.0, 0.0]]
+    assert market.quantity.tolist() == [[9.999, 142.0]]
+
+
+def test_gross_limit_counts_the_orders_of_the_instruments_before() -> None:
+    limits = Limits(max_position_frac=0.4, max_gross_frac=0.3)
+    market = Market(pair(), VENUE, limits, ActionSpec(), 1, 400, 1, trace=True)
+    market.begin(FIRST)
+    market.advance(torch.tensor([int(Discrete7.BUY_MEDIUM), int(Discrete7.BUY_SMALL)]))
+    # 24 % of equity in A; 10 % in B would make 34 %
+    assert market.happened.refused.tolist() == [[False, True]]
+    assert market.quantity.tolist() == [[23.997, 0.0]]

@@ -10,10 +10,12 @@ import torch
 from catalogs.generating import store_markets
 from catalogs.synthesis import synthesise
 from engine.contract.config import Config, parse
-from engine.contract.errors import DataError, EnvironmentFault
+from engine.contract.errors import ConfigError, DataError, EnvironmentFault
 from models import training
+from models.algorithms.learner import Progress
+from models.algorithms.ppo import Ppo
 from models.features import lookback, window
-from models.tape import make_tape
+from models.tape import ASK, make_tape
 from models.training import TrainingResult, split_tape, train
 from tests.unit.models.conftest import VENUE
 
@@ -114,11 +116,62 @@ def test_exported_seed_is_the_best_on_validation_and_all_are_reported(whole: Tra
     assert whole.env_steps == 8_192
 
 
+def test_policy_of_a_seed_is_the_best_of_its_evaluations_and_each_of_them_is_a_trial(
+    catalog: Path, tmp_path: Path
+) -> None:
+    result = train(configured(catalog, evaluate_every=1), root=tmp_path)
+    assert result.trials == 8
+    for one in result.seeds:
+        assert [steps for steps, _ in one.evaluations] == [1_024, 2_048, 3_072, 4_096]
+        best = max(one.evaluations, key=lambda evaluation: evaluation[1])
+        assert (one.best_env_steps, one.validation["log_growth"]) == best
+    assert len({growth for one in result.seeds for _, growth in one.evaluations}) > 2
+
+
+def test_run_that_is_killed_after_its_best_evaluation_keeps_it(catalog: Path, tmp_path: Path) -> None:
+    keys = {"evaluate_every": 1, "seeds": [1], "algorithm": "dqn", "replay": {"warm_up": 512, "batch": 64}}
+    config = configured(catalog, **keys)
+    unbroken, made = train(config, root=tmp_path / "whole"), 0
+
+    def kill(steps: int, _: str) -> None:
+        nonlocal made
+        made += steps > 0
+        if made == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(config, kill, root=tmp_path / "killed")
+    again = train(config, root=tmp_path / "killed")
+    assert again.seeds == unbroken.seeds
+    for name, value in weights(unbroken.graph).items():
+        assert torch.equal(value, weights(again.graph)[name]), name
+
+
+def test_last_iteration_is_always_evaluated(whole: TrainingResult, catalog: Path, tmp_path: Path) -> None:
+    assert whole.trials == 2
+    once = train(configured(catalog, seeds=[1], evaluate_every=3), root=tmp_path)
+    assert [steps for steps, _ in once.best.evaluations] == [3_072, 4_096]
+
+
+def test_run_that_leaves_the_finite_numbers_is_stopped_with_what_to_lower(
+    catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(learner: Ppo) -> Progress:
+        learner.iteration += 1
+        return Progress(0.0, 0.5, float("nan"), 0.0, 0.0, 1e-3)
+
+    monkeypatch.setattr(Ppo, "iterate", lost)
+    with pytest.raises(
+        ConfigError, match=r"entropy of seed 1 must stay finite, was nan \(after 1,024 decisions\); lower"
+    ):
+        train(configured(catalog), root=tmp_path)
+
+
 def test_split_leaves_a_window_and_a_bar_between_learning_and_validating(catalog: Path) -> None:
     config = configured(catalog)
-    tape = make_tape(training.read_histories(config), config.venue, "base")
+    tape = make_tape(training.read_histories(config, *config.training_span_ns), config.venue, "base")
     (first, cut), (start, end) = (
-        span[0] for span in (split_tape(tape, config).training, split_tape(tape, config).validation)
+        span for span in (split_tape(tape, config).training, split_tape(tape, config).validation)
     )
     # 1,500 bars; the first decision at row 95; a fifth of the 1,404 hours to the last row, 280.8, lies before row 1,499
     assert (first, cut) == (95, 1_219)
@@ -130,11 +183,11 @@ def test_split_leaves_a_window_and_a_bar_between_learning_and_validating(catalog
 
 def test_normaliser_knows_training_rows_alone(catalog: Path) -> None:
     config = configured(catalog)
-    tape = make_tape(training.read_histories(config), config.venue, "base")
+    tape = make_tape(training.read_histories(config, *config.training_span_ns), config.venue, "base")
     split = split_tape(tape, config)
     spec = training.action_spec(config)
     centre = training.make_learner(config, tape, split, spec, 1).graph.normaliser.centre
-    cut = split.training[0][1]
+    cut = split.training[1]
     rows = tape.features[lookback("base") - 1 : cut].double()
     torch.testing.assert_close(centre, rows.mean(0).float())
     tape.features[cut:] = 1e6
@@ -181,8 +234,8 @@ def test_policy_on_a_market_without_an_edge_does_not_beat_cash(tmp_path: Path) -
 
 def test_venue_of_the_tape_decides_its_quotes(catalog: Path) -> None:
     config = configured(catalog)
-    histories = training.read_histories(config)
+    histories = training.read_histories(config, *config.training_span_ns)
     dear, cheap = make_tape(histories, VENUE, "base"), make_tape(histories, config.venue, "base")
-    assert bool((dear.ask[:-1] > cheap.ask[:-1]).all())
-    assert float(cheap.ask[0]) == round(float(histories[0][0].open[1]) * 1.0001, 2)
+    assert bool((dear.turns[:-1, 0, ASK] > cheap.turns[:-1, 0, ASK]).all())
+    assert float(cheap.turns[0, 0, ASK]) == round(float(histories[0][0].open[1]) * 1.0001, 2)
     assert histories[0][0].ts_close[0] - histories[0][0].ts_open[0] == HOUR

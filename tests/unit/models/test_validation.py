@@ -10,7 +10,7 @@ from engine.contract.action import ActionSpec
 from engine.contract.config import Limits
 from models.market import Market
 from models.networks import PolicyGraph
-from models.tape import Tape
+from models.tape import ASK, BID, CLOSE, NEXT_CLOSE, Tape
 from models.validation import Replay, figures, replay
 from tests.unit.models.conftest import FIRST, VENUE
 
@@ -30,7 +30,7 @@ def test_replay_is_the_graph_over_raw_bars_stepped_through_the_market(wandering:
         answer = graph(wandering.bars[None, row - 95 : row + 1], account[:, :5], account[:, 5:])
         market.advance(answer.action)
         assert float(found.action[index]) == float(answer.action[0])
-        assert float(found.equity[index + 1]) == float(market.equity[0])
+        assert float(found.equity[index + 1]) == float(market.account.equity[0])
     assert len(found.action) == 200 - 1 - FIRST - 5
     assert float((found.orders != 0).sum()) > 0
 
@@ -41,8 +41,8 @@ def test_replay_of_an_account_that_ends_stops_there(policy: Make, wandering: Tap
         graph.trunk.actor[-1].weight.zero_()
         graph.trunk.actor[-1].bias.fill_(5.0)
     tape = wandering
-    tape.close[300:] = 1.0
-    tape.bid[299:-1], tape.ask[299:-1] = 1.0, 1.0
+    tape.turns[300:, 0, CLOSE] = 1.0
+    tape.turns[299:, 0, [NEXT_CLOSE, BID, ASK]] = 1.0
     found = replay([graph], tape, VENUE, Limits(max_position_frac=1.0), FIRST, 600)[0]
     assert len(found.action) == 300 - FIRST
     assert len(found.equity) == 301 - FIRST
@@ -54,13 +54,15 @@ def series(values: list[float], actions: list[int], orders: list[float]) -> Repl
     zeros = torch.zeros(count, dtype=torch.float64)
     return Replay(
         equity=equity,
-        exposure=torch.full((count,), 0.25, dtype=torch.float64),
-        action=torch.tensor(actions).double(),
-        orders=torch.tensor(orders, dtype=torch.float64),
-        traded_frac=torch.tensor([abs(order) / 10 for order in orders], dtype=torch.float64),
-        fees=zeros,
-        account=torch.zeros(count, 13),
-        entropy=torch.full((count,), 0.5, dtype=torch.float64),
+        exposure=torch.full((count, 1), 0.25, dtype=torch.float64),
+        action=torch.tensor(actions).double()[:, None],
+        decides=torch.ones(count, 1, dtype=torch.bool),
+        orders=torch.tensor(orders, dtype=torch.float64)[:, None],
+        traded_frac=torch.tensor([abs(order) / 10 for order in orders], dtype=torch.float64)[:, None],
+        fees=zeros[:, None],
+        account=torch.zeros(count, 1, 13),
+        entropy=torch.full((count, 1), 0.5, dtype=torch.float64),
+        agreement=torch.full((count, 1), 0.75, dtype=torch.float64),
     )
 
 
@@ -81,6 +83,11 @@ def test_figures_of_four_decisions_are_those_worked_by_hand() -> None:
         "entropy": pytest.approx(0.5),
         "commonest_action_share": 0.5,
         "hold_share": 0.5,
+        # of 3, 0, 0, 5: a half ln 2 and two quarters ln 4, over ln 7
+        "action_entropy": pytest.approx(1.5 * math.log(2) / math.log(7)),
+        "distance_to_cash": 0.0,
+        "distance_to_hold": 1.0,
+        "agreement": pytest.approx(0.75),
         "decisions": 4,
     }
 

@@ -9,7 +9,7 @@ from engine.contract.action import ActionSpec
 from engine.contract.config import Limits, Training, Venue
 from models.algorithms.ppo import Ppo
 from models.market import Market
-from models.networks import PolicyGraph, describe
+from models.networks import PolicyGraph, describe, mask_logits
 from models.tape import Tape
 from models.validation import replay
 from tests.unit.models.conftest import FIRST, scripted
@@ -38,7 +38,7 @@ def test_advantages_stop_at_every_end_and_bootstrap_only_where_the_episode_was_c
     advantage, target = ppo._advantages(rollout)
     steps, envs = rollout.reward.shape
     discount, trace = SMALL.discount, SMALL.gae_lambda
-    last = ppo._critic(ppo._context(ppo._after.row), ppo._after.account)[:, 0]
+    last = ppo._judge(ppo._context(ppo._after.row), ppo._after.account)[1]
     assert bool(rollout.truncated.any())
     for env in range(envs):
         following = 0.0
@@ -46,7 +46,7 @@ def test_advantages_stop_at_every_end_and_bootstrap_only_where_the_episode_was_c
             next_value = float(last[env] if step == steps - 1 else rollout.value[step + 1, env])
             if rollout.truncated[step, env]:
                 row, account = rollout.final_row[step, env], rollout.final_account[step, env]
-                next_value = float(ppo._critic(ppo._context(row[None]), account[None]))
+                next_value = float(ppo._judge(ppo._context(row[None]), account[None])[1])
             if rollout.terminated[step, env]:
                 next_value = 0.0
             if rollout.truncated[step, env] or rollout.terminated[step, env]:
@@ -64,13 +64,14 @@ def test_rollout_holds_the_log_probability_that_the_loss_would_give_its_draws(ac
     ppo.market.reset()
     rollout = ppo._collect()
     context, account = ppo._context(rollout.row.flatten()), rollout.account.flatten(0, 1)
+    logits = ppo.graph.trunk.judge(context, account)[0]
+    action_ = rollout.action.flatten()
     if action == "discrete7":
-        logits = ppo._actor(context, account).log_softmax(-1)
-        wanted = logits.gather(1, rollout.action.flatten()[:, None]).squeeze(1)
+        masked = mask_logits(ppo.graph.spec, logits, account[:, 1])
+        wanted = torch.distributions.Categorical(logits=masked).log_prob(action_)
         assert float(wanted.min()) > -50.0
     else:
-        mean, spread = ppo._actor(context, account)
-        wanted = torch.distributions.Normal(mean, spread).log_prob(rollout.action.flatten()[:, None]).squeeze(1)
+        wanted = torch.distributions.Normal(torch.tanh(logits[:, 0]), ppo.graph.trunk.spread).log_prob(action_)
     torch.testing.assert_close(rollout.log_prob.flatten(), wanted)
 
 
@@ -79,9 +80,9 @@ def test_draws_follow_the_probabilities_and_never_take_a_masked_answer(wandering
     ppo = learner(wandering)
     ppo.graph.trunk.actor[-1].weight.mul_(50.0)
     row, account = torch.full((20_000,), 200), torch.zeros(20_000, 13)
-    action, _ = ppo._draw(ppo._context(row), account)
+    action = ppo._draw(ppo._judge(ppo._context(row), account)[0])
     share = torch.bincount(action, minlength=7) / 20_000
-    wanted = torch.softmax(ppo._actor(ppo._context(row[:1]), account[:1]), -1)[0]
+    wanted = ppo._judge(ppo._context(row[:1]), account[:1])[0][0].exp()
     assert share[4:].tolist() == [0.0, 0.0, 0.0]
     torch.testing.assert_close(share, wanted, atol=0.015, rtol=0.0)
 
