@@ -141,7 +141,7 @@ def test_mistake_gets_one_clear_line_its_exit_code_and_writes_nothing(folder, ar
 )
 def test_altered_policy_is_refused_with_both_values(folder, damage, said):
     policy = folder / "policy"
-    shutil.copytree(ROOT / "models/released/trend/1", policy)
+    shutil.copytree(ROOT / "models/released/trend/2", policy)
     if damage == "byte":
         content = bytearray((policy / "policy.onnx").read_bytes())
         content[len(content) // 2] ^= 1

@@ -26,14 +26,14 @@ def test_indicator_computed_over_the_whole_data_set_is_caught(sample_document):
 
 
 def test_released_policy_passes_and_says_what_was_not_exercised(sample_document):
-    document = {**sample_document, "policy": {"path": "models/released/trend/1"}}
+    document = {**sample_document, "policy": {"path": "models/released/trend/2"}}
     verdict = lookahead(config(document, name="policy"), times=3)
     assert verdict.passed
     assert "several instruments: there is one" in verdict.not_exercised
 
 
 def test_cold_start_at_any_bar_sees_what_a_warm_run_saw(sample_document):
-    document = {**sample_document, "policy": {"path": "models/released/trend/1"}}
+    document = {**sample_document, "policy": {"path": "models/released/trend/2"}}
     verdict = warmup(config(document, name="policy"), starts=6, compared=20)
     assert verdict.passed
     assert verdict.checked > 80

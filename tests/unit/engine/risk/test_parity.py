@@ -1,6 +1,5 @@
 """Risk parity: equal contributions for every size, weights by hand and beside an independent optimiser."""
 
-
 import numpy as np
 import pytest
 
