@@ -12,8 +12,9 @@ ROWS = (
     ("exposure", "mean absolute exposure, of equity"),
     ("turnover", "turnover, times equity per 1,000 decisions"),
     ("trades_per_1000", "orders per 1,000 decisions"),
-    ("entropy", "entropy of the answers, of its largest"),
     ("commonest_action_share", "share of the commonest answer"),
+    ("action_entropy", "entropy of the answers, of its largest"),
+    ("agreement", "probability that a draw is the answer"),
 )
 
 
@@ -22,7 +23,7 @@ def card(
     data: Mapping[str, Any],
     seeds: Sequence[Mapping[str, Any]],
     best_seed: int,
-    benchmark: float,
+    evaluation: Mapping[str, Any],
     command: str,
 ) -> str:
     """Write the card in Markdown; the exporter fills in `{version}` and `{digest}`.
@@ -33,12 +34,12 @@ def card(
         `data` of the manifest.
     seeds
         One mapping per seed: `seed`, and its validation figures.
-    benchmark
-        Validation log growth of buy and hold.
+    evaluation
+        `evaluation` of the manifest.
     command
         What repeats the training.
     """
-    training, venue = config.training, config.venue
+    training, venue, compared = config.training, config.venue, evaluation["equivalence"]
     header = "| seed | " + " | ".join(text for _, text in ROWS) + " |"
     lines = [header, "|---" * (len(ROWS) + 1) + "|"]
     for one in seeds:
@@ -53,7 +54,7 @@ def card(
         [
             f"# {config.run.name}, version {{version}}",
             "",
-            f"A {training.network} policy of {training.action} answers over the `{training.recipe}` features, learned by "
+            f"Gives {training.action} answers over the `{training.recipe}` features; network {training.network}, learned by "
             f"{training.algorithm}; contract {{digest}}.",
             "",
             "## Made from",
@@ -66,14 +67,20 @@ def card(
             f"Made by `{command}`",
             "",
             "## Validation",
-            "Rows after the training rows, which no gradient saw; the exported seed was chosen on them, so its figures flatter it. "
-            f"Cash grew by 0, buying and holding the budget by {benchmark:.3f} before costs.",
+            "Turns after those of training, which no gradient saw; the exported policy was chosen on them, from "
+            f"{evaluation['trials']} evaluations, so its figures flatter it. Cash grew by 0, buying and holding the budget by "
+            f"{evaluation['buy_and_hold_log_growth']:.3f} before costs.",
             "",
             *lines,
             "",
+            *[f"**Degenerate:** {line}" for line in evaluation["degenerate"]],
+            *([""] if evaluation["degenerate"] else []),
+            f"Given the same answers, the training market and NautilusTrader were compared before the export: of "
+            f"{compared['checked']:,} values {compared['differences']} differed.",
+            "",
             "## Limits of use",
             f"- For {data['bar']} bars and these costs; with higher costs or another fill assumption, train again.",
-            "- One instrument at a time was traded in training: the account of a portfolio looks different to it.",
+            f"- It learned on an account with {len(data['instruments'])} instrument(s); with more or fewer, train again.",
             "- Past rows are no promise. Nothing here was tested against chance or against other trials.",
             "",
         ]

@@ -103,6 +103,14 @@ def describe(config: Config, result: "TrainingResult", command: str, compared: "
     for key in ("start", "end"):
         training.pop(key)
     seeds = [{"seed": one.seed, **one.validation} for one in result.seeds]
+    evaluation = {
+        "seeds": seeds,
+        "buy_and_hold_log_growth": result.benchmark,
+        "trials": result.trials,
+        "best_env_steps": result.best.best_env_steps,
+        "degenerate": [str(one) for one in breaches(result.best.validation)],
+        "equivalence": summary(compared),
+    }
     return Description(
         name=config.run.name,
         training=training | {"exported_seed": result.best.seed, "command": command},
@@ -115,15 +123,9 @@ def describe(config: Config, result: "TrainingResult", command: str, compared: "
             "max_position_frac": config.limits.max_position_frac,
             "balance": config.venue.balance,
         },
-        evaluation={
-            "seeds": seeds,
-            "buy_and_hold_log_growth": result.benchmark,
-            "trials": result.trials,
-            "degenerate": [str(one) for one in breaches(result.best.validation)],
-            "equivalence": summary(compared),
-        },
+        evaluation=evaluation,
         code_version=code_version(),
-        card=card(config, result.data, seeds, result.best.seed, result.benchmark, command),
+        card=card(config, result.data, seeds, result.best.seed, evaluation, command),
     )
 
 
@@ -135,8 +137,8 @@ def summary(compared: "Equivalence") -> dict[str, Any]:
 
 def show(document: dict[str, Any]) -> None:
     """Print a training run for a person."""
-    columns = ["seed", "log_growth", "sharpe", "max_drawdown", "exposure", "turnover", "trades_per_1000", "entropy"]
-    columns.append("commonest_action_share")
+    columns = ["seed", "log_growth", "sharpe", "max_drawdown", "exposure", "turnover", "trades_per_1000"]
+    columns += ["commonest_action_share", "action_entropy", "agreement"]
     table(columns, [[one[key] for key in columns] for one in document["seeds"]], "Validation after costs")
     benchmark = document["validation"]["buy_and_hold_log_growth"]
     out.print(f"log growth of cash 0, of buy and hold {benchmark:.4g} before costs")
