@@ -19,7 +19,7 @@ def group() -> None:
 
 @app.command("backtest")
 def backtest(
-    policy: Annotated[str, typer.Option(help="Policy for 1-HOUR bars.")] = "models/released/trend/1",
+    policy: Annotated[str, typer.Option(help="Policy for 1-HOUR bars.")] = "models/released/trend/2",
     bars: Annotated[int, typer.Option(min=1_000, help="Bars of the comparison.")] = 20_000,
     longer: Annotated[int, typer.Option(min=1_000, help="Bars of the longer run.")] = 200_000,
     as_json: Json = False,

@@ -1,6 +1,7 @@
 """One account stepped by hand: fills, fees, funding, entry prices, endings."""
 
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -393,3 +394,23 @@ def test_gross_limit_counts_the_orders_of_the_instruments_before() -> None:
     # 24 % of equity in A; 10 % in B would make 34 %
     assert market.happened.refused.tolist() == [[False, True]]
     assert market.quantity.tolist() == [[23.997, 0.0]]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Guards may run slower:RuntimeWarning")
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
+def test_compiled_step_gives_the_same_lots_and_the_same_money(wandering: Tape) -> None:
+    spec = ActionSpec(kind="continuous", short=True)
+    pair_ = [Market(wandering, VENUE, Limits(), spec, 64, 20, 1, compiled=compiled) for compiled in (False, True)]
+    for market in pair_:
+        market.reset()
+    generator = torch.Generator().manual_seed(2)
+    for _ in range(60):
+        answers = 2.0 * torch.rand(64, generator=generator) - 1.0
+        plain, compiled = (market.step(answers) for market in pair_)
+        assert torch.equal(pair_[0].account.lots, pair_[1].account.lots)
+        assert torch.equal(plain.truncated, compiled.truncated)
+        torch.testing.assert_close(pair_[0].account.equity, pair_[1].account.equity, rtol=1e-12, atol=0.0)
+        torch.testing.assert_close(plain.reward, compiled.reward)
+        torch.testing.assert_close(plain.final.account, compiled.final.account)
+        assert torch.equal(plain.final.row, compiled.final.row)
