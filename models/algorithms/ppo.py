@@ -34,14 +34,18 @@ from models.algorithms.learner import (
 )
 from models.features import STEPS
 from models.market import Market
-from models.networks import SIZE_COLUMN, PolicyGraph, mask_logits
+from models.networks import ACCOUNT_WIDTH, SIZE_COLUMN, PolicyGraph, mask_logits
 from models.schedule import LearningRate
 
 ENTROPY_OF_UNIT_NORMAL = 0.5 * math.log(2.0 * math.pi * math.e)
 
 
 class Rollout(NamedTuple):
-    """What the accounts saw and did: tensors of shape (S, N), `account` and `final_account` of shape (S, N, 13)."""
+    """What the accounts saw and did: tensors of shape (S, B), `account` of shape (S, B, 13).
+
+    `row` is int32: windows are not stored, they are gathered again from the rows on which they end. `cut_value` is the value of the
+    last observation of an episode that was cut short, and 0 elsewhere: what was seen there is not stored either.
+    """
 
     row: Tensor
     account: Tensor
@@ -51,8 +55,7 @@ class Rollout(NamedTuple):
     reward: Tensor
     terminated: Tensor
     truncated: Tensor
-    final_row: Tensor
-    final_account: Tensor
+    cut_value: Tensor
 
 
 class Ppo:
@@ -132,28 +135,39 @@ class Ppo:
         return ENTROPY_OF_UNIT_NORMAL + self.graph.trunk.spread.log()
 
     def _collect(self) -> Rollout:
-        market, columns = self.market, []
+        market, rollout = self.market, self._empty()
         observation = market.observation()
-        for _ in range(self.training.rollout_steps):
+        for number in range(self.training.rollout_steps):
             judged, value = self._judge(self._context(observation.row), observation.account)
             action = self._draw(judged)
             answer = action if self.graph.spec.kind == "discrete7" else action.clamp(-1.0, 1.0)
             step = market.step(answer)
-            columns.append(
-                (
-                    *observation,
-                    action,
-                    self._log_prob(judged, action),
-                    value,
-                    step.reward,
-                    step.terminated,
-                    step.truncated,
-                    *step.final,
-                )
-            )
+            made = (*observation, action, self._log_prob(judged, action), value)
+            for column, values in zip(rollout, (*made, step.reward, step.terminated, step.truncated)):
+                column[number] = values
+            cut = step.truncated.nonzero().squeeze(-1)
+            if len(cut) > 0:
+                final = self._judge(self._context(step.final.row[cut]), step.final.account[cut])[1]
+                rollout.cut_value[number, cut] = final
             observation = market.observation()
         self._after = observation
-        return Rollout(*(torch.stack(values) for values in zip(*columns)))
+        return rollout
+
+    def _empty(self) -> Rollout:
+        """Make room for a rollout: 82 bytes a decision."""
+        shape, device = (self.training.rollout_steps, self._width), self.market.device
+        answer = torch.int64 if self.graph.spec.kind == "discrete7" else torch.float32
+        return Rollout(
+            row=torch.empty(shape, dtype=torch.int32, device=device),
+            account=torch.empty((*shape, ACCOUNT_WIDTH), device=device),
+            action=torch.empty(shape, dtype=answer, device=device),
+            log_prob=torch.empty(shape, device=device),
+            value=torch.empty(shape, device=device),
+            reward=torch.empty(shape, device=device),
+            terminated=torch.empty(shape, dtype=torch.bool, device=device),
+            truncated=torch.empty(shape, dtype=torch.bool, device=device),
+            cut_value=torch.zeros(shape, device=device),
+        )
 
     def _draw(self, judged: Tensor) -> Tensor:
         """Draw answers (B,): of the discrete ones by the largest of their log-probabilities plus Gumbel noise."""
@@ -167,9 +181,7 @@ class Ppo:
         """Generalised advantages, and the values that they imply; episodes that were cut short go on in their last value."""
         last = self._judge(self._context(self._after.row), self._after.account)[1]
         following = torch.cat([rollout.value[1:], last[None]])
-        cut = rollout.truncated.nonzero(as_tuple=True)
-        rows, accounts = rollout.final_row[cut], rollout.final_account[cut]
-        following[cut] = self._judge(self._context(rows), accounts)[1]
+        following = torch.where(rollout.truncated, rollout.cut_value, following)
         done = rollout.terminated | rollout.truncated
         flat = (rollout.value, following, rollout.reward, done, rollout.terminated)
         advantage, target = generalized_advantage_estimate(

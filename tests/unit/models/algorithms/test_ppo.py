@@ -45,8 +45,7 @@ def test_advantages_stop_at_every_end_and_bootstrap_only_where_the_episode_was_c
         for step in reversed(range(steps)):
             next_value = float(last[env] if step == steps - 1 else rollout.value[step + 1, env])
             if rollout.truncated[step, env]:
-                row, account = rollout.final_row[step, env], rollout.final_account[step, env]
-                next_value = float(ppo._judge(ppo._context(row[None]), account[None])[1])
+                next_value = float(rollout.cut_value[step, env])
             if rollout.terminated[step, env]:
                 next_value = 0.0
             if rollout.truncated[step, env] or rollout.terminated[step, env]:
@@ -55,6 +54,21 @@ def test_advantages_stop_at_every_end_and_bootstrap_only_where_the_episode_was_c
             following = error + discount * trace * following
             assert float(advantage[step, env]) == pytest.approx(following, abs=1e-4)
             assert float(target[step, env]) == pytest.approx(following + float(rollout.value[step, env]), abs=1e-4)
+
+
+@torch.no_grad()
+def test_value_of_a_cut_is_that_of_the_last_observation_and_not_of_the_next_episode(wandering: Tape) -> None:
+    ppo = learner(wandering)
+    ppo.market.reset()
+    other = learner(wandering)
+    other.market.restore({name: value.clone() for name, value in ppo.market.state().items()})
+    rollout = ppo._collect()
+    for step in range(SMALL.rollout_steps):
+        seen = other.market.step(rollout.action[step])
+        value = ppo._judge(ppo._context(seen.final.row), seen.final.account)[1]
+        assert torch.equal(seen.truncated, rollout.truncated[step])
+        torch.testing.assert_close(rollout.cut_value[step], torch.where(seen.truncated, value, 0.0))
+    assert bool(rollout.truncated.any())
 
 
 @pytest.mark.parametrize("action", ["discrete7", "continuous"])
