@@ -76,6 +76,7 @@ def trials(market: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> lis
             f"training.seeds=[{seed}]",
             "--output",
             str(folder / "policies"),
+            "--allow-degenerate",
             "--json",
         ]
         assert main(arguments) == 0

@@ -39,7 +39,9 @@ def test_import_reports_the_rows_and_gaps_of_the_file(catalog):
 def test_policy_trained_on_three_years_trades_the_fourth_and_repeats(tmp_path, catalog):
     config = str(ROOT / "configs" / "btc-1h.toml")
     quick = ["--set", "training.env_steps=100000", "--set", "training.seeds=[1]"]
-    trained = huracan(tmp_path, "train", config, *quick)
+    trained = huracan(tmp_path, "train", config, *quick, "--allow-degenerate")
+    assert trained["equivalence"]["passed"]
+    assert trained["trials"] == 2
     assert (trained["policy"], trained["version"]) == ("btc-1h", "1")
     first = huracan(tmp_path, "backtest", config, hash_seed="1")
     second = huracan(tmp_path, "backtest", config, "--no-baselines", hash_seed="2")
@@ -48,7 +50,7 @@ def test_policy_trained_on_three_years_trades_the_fourth_and_repeats(tmp_path, c
     assert first["metrics"] == second["metrics"]
     assert {"cash", "buy_and_hold", "volatility_target", "trend", "random"} <= set(first["baselines"])
     assert (tmp_path / first["report"]).stat().st_size > 1_000_000
-    for check in ("lookahead", "warmup", "export"):
-        verdict = huracan(tmp_path, "verify", check, config)
+    for check in (["lookahead"], ["warmup"], ["export", "--allow-degenerate"], ["env", "--steps", "200"]):
+        verdict = huracan(tmp_path, "verify", check[0], config, *check[1:])
         assert verdict["passed"], verdict["first_difference"]
         assert verdict["checked"] >= 200
