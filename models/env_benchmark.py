@@ -29,7 +29,7 @@ PEER_PACKAGES = (("gym-anytrading==2.0.0", "gym-trading-env==0.3.5"), ("--no-dep
 """What is installed there, a command each; FinRL without the rest of its world."""
 
 WINDOWED, FLAT = "windowed 32x8", "flat"
-BEST_OF = 3
+BEST_OF = 6
 HOUR_NS = 3_600_000_000_000
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 BARS, WINDOW, FEATURES = 20_000, 32, 8
 SEED = 5
-REPEATS = 3
+REPEATS = 6
 
 
 def walk() -> tuple[Any, Any]:

@@ -15,8 +15,8 @@ app = application("Measure the training market.")
 
 @app.command()
 def env(
-    accounts: Annotated[int, typer.Option(min=1, help="Accounts side by side, with windows.")] = 4_096,
-    flat: Annotated[int, typer.Option(min=1, help="Accounts side by side, without windows.")] = 16_384,
+    accounts: Annotated[int, typer.Option(min=1, help="Accounts side by side, with windows.")] = 8_192,
+    flat: Annotated[int, typer.Option(min=1, help="Accounts side by side, without windows.")] = 8_192,
     seconds: Annotated[float, typer.Option(min=0.1, help="Time of each measurement.")] = 6.0,
     compiled: Annotated[bool, typer.Option(help="Measure the compiled step as well.")] = True,
     peers: Annotated[Path, typer.Option(help="Environment of the peers; made where it is missing.")] = PEER_FOLDER,

@@ -12,7 +12,7 @@ from models.market import Market
 from models.rewards import REWARD_LIMIT
 from tests.unit.models.conftest import FIRST, VENUE, scripted
 
-NONE = {name: 0.0 for name in Reward.__struct_fields__}
+NONE = dict.fromkeys(Reward.__struct_fields__, 0.0)
 TAPE = scripted([102.0, 105.0, 103.0, 101.0, 100.0], [104.0, 103.0, 102.0, 100.0, 99.0])
 VOLATILITY = float(TAPE.volatility[FIRST])
 
