@@ -24,7 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "policy": ("strategies.commands.policy", "list and show policies"),
     "verify": (
         "strategies.commands.verify",
-        "lookahead, warmup, export, env: prove a property, or name the first difference",
+        "lookahead, warmup, export, env, breakers: prove a property, or name the first difference",
     ),
     "verify export": ("models.commands.verify_export", "compare the exported graph with torch; look for collapse"),
     "verify env": ("models.commands.verify_env", "compare the training market with the engine, answer by answer"),

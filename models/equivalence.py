@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from catalogs.arrays import Bars, Funding
 from engine.contract.action import ActionSpec, smooth, target_exposure, valid_actions
 from engine.contract.calendar import iso
-from engine.contract.config import CASH_REACH_FRAC, Config, Limits
+from engine.contract.config import CASH_REACH_FRAC, Actors, Config, Limits
 from engine.contract.messages import Turn
 from engine.execution.costs import FILL_ASSUMPTIONS
 from models.features import Recipe
@@ -265,6 +265,7 @@ def replayed(setting: Setting, histories: Histories, tape: Tape, one: Play) -> t
     first, last = one.steps[0].turn, one.steps[-1].turn + 1
     config = msgspec.structs.replace(
         setting.config,
+        actors=Actors(),
         strategy={"name": f"{__name__}:Played", **msgspec.to_builtins(setting.spec)},
         universe=msgspec.structs.replace(
             setting.config.universe, instruments=[bars.instrument.instrument_id for bars, _ in histories]

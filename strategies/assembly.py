@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.contract.calendar import bar_ns
 from engine.contract.config import Config
 from engine.contract.errors import ConfigError, PolicyError, broken
 from engine.contract.instrument import InstrumentSpec
@@ -13,7 +14,10 @@ from engine.journal.blotter import Blotter
 from engine.journal.journal import Journal
 from engine.policy.registry import resolve
 from engine.policy.session import PolicySession
+from engine.risk.breaker import Breaker
+from engine.risk.breaker_settings import parse
 from strategies.base import GatedStrategy
+from strategies.breaking import BreakerActor
 from strategies.conductor import Conductor
 from strategies.mandate import Mandate
 
@@ -115,6 +119,7 @@ def assemble(
         holds_orders,
         journal,
         blotter,
+        _breaker(config, instruments),
     )
     parameters = {key: value for key, value in config.strategy.items() if key != "name"}
     strategy: GatedStrategy
@@ -123,7 +128,19 @@ def assemble(
     else:
         strategy = _policy_strategy(mandate, parameters, session)
     conductor = Conductor(bar_types, first_decision_ns, deadline_ns)
-    return Assembly(conductor, (conductor,), strategy, journal, blotter)
+    actors: list[Any] = [conductor]
+    if mandate.breaker is not None:
+        actors.append(BreakerActor(mandate.breaker, blotter, strategy.reading))
+    return Assembly(conductor, tuple(actors), strategy, journal, blotter)
+
+
+def _breaker(config: Config, instruments: tuple[InstrumentSpec, ...]) -> Breaker | None:
+    section = config.actors.breaker
+    settings = None if section is None else parse(section)
+    if settings is None or not settings.enabled:
+        return None
+    names = [spec.instrument_id for spec in instruments]
+    return Breaker(names, settings.resolved(config.limits), bar_ns(config.universe.bar))
 
 
 def _policy_strategy(mandate: Mandate, parameters: dict[str, Any], session: PolicySession) -> GatedStrategy:

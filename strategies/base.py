@@ -14,7 +14,9 @@ from nautilus_trader.model import (
     InstrumentId,
     OrderFilled,
     OrderSide,
+    OrderType,
     Position,
+    PositionClosed,
     Price,
     Quantity,
     QuoteTick,
@@ -24,12 +26,15 @@ from nautilus_trader.model import (
 from nautilus_trader.trading import Strategy, StrategyConfig
 from numpy.typing import NDArray
 
+from engine.contract.calendar import bar_ns
 from engine.contract.messages import STRATEGY_PRIORITY, TURN_TOPIC, Turn
 from engine.execution.sizing import order_lots, target_lots
 from engine.execution.tracker import AccountTracker
 from engine.journal.blotter import Fill, Order
 from engine.journal.journal import APPROVED, Entry
-from engine.risk.gate import Account, Intent, Refusal, headroom, judge
+from engine.risk.breaker_measures import worst_quantity
+from engine.risk.breaker_values import Reading, flatten
+from engine.risk.gate import Account, Guard, Intent, OpenOrder, Refusal, headroom, judge
 from strategies.guard import guarded
 from strategies.mandate import Mandate
 
@@ -101,6 +106,12 @@ class GatedStrategy(Strategy):
         self._target = np.zeros(len(specs))
         self._held: dict[int, Any] = {}
         self._on_their_way: dict[str, tuple[int, float]] = {}
+        self._resting: dict[str, tuple[int, float]] = {}
+        self._bar_ns = bar_ns(mandate.bar)
+        self._deployed = frozenset(spec.instrument_id for spec in specs)
+        self._heard_ns = [0] * len(specs)
+        self._closed: list[float] = []
+        self.entropy: float | None = None
         self._mid = np.full(len(specs), np.nan)
         self._order_keys: dict[str, str] = {}
         self._decided_ns = 0
@@ -134,11 +145,8 @@ class GatedStrategy(Strategy):
     @guarded
     def on_turn(self, turn: Turn) -> None:
         """Take in the bars, then decide, size, ask the gate, hold or submit, and journal."""
-        account, present = self.account, []
-        for index, row in enumerate(turn.rows):
-            if row is not None:
-                account.hear_close(index, row[3])
-                present.append(index)
+        account = self.account
+        present = self._take(turn)
         self.warm_up(turn)
         if not turn.decides:
             return
@@ -160,6 +168,40 @@ class GatedStrategy(Strategy):
             self._fills = 0
             self.cache.purge_account_events(turn.ts_event)
 
+    def _take(self, turn: Turn) -> list[int]:
+        present = []
+        for index, row in enumerate(turn.rows):
+            if row is not None:
+                self.account.hear_close(index, row[3])
+                self._heard_ns[index] = turn.ts_event
+                present.append(index)
+        return present
+
+    def reading(self, turn: Turn) -> Reading:
+        """Tell the breaker what is known of account and market at a turn, before its decisions; entropy is that of the turn before."""
+        self._take(turn)
+        account, closed = self.account, tuple(self._closed)
+        self._closed.clear()
+        heard = tuple(ns or turn.ts_event for ns in self._heard_ns)
+        quantity = tuple(account.quantity.tolist())
+        worst = tuple(worst_quantity(held, *self._open(index)) for index, held in enumerate(quantity))
+        prices = tuple(account.close.tolist())
+        return Reading(turn.ts_event, self._equity(), quantity, worst, prices, heard, None, None, self.entropy, closed)
+
+    def _open(self, index: int) -> tuple[float, float]:
+        buys = sells = 0.0
+        for other, quantity in (*self._on_their_way.values(), *self._resting.values()):
+            if other == index:
+                buys, sells = buys + max(quantity, 0.0), sells + max(-quantity, 0.0)
+        return buys, sells
+
+    def _guard(self, index: int, ts_event: int) -> Guard | None:
+        breaker = self.mandate.breaker
+        if breaker is None:
+            return None
+        close = float(self.account.close[index])
+        return Guard(breaker.standing(ts_event), breaker.settings, ts_event, self._bar_ns, close, self._deployed)
+
     def _act(self, turn: Turn, choice: Choice, exposure: float, budget: float, context: str, missing: str) -> None:
         index, account, spec = choice.instrument, self.account, self.mandate.instruments[choice.instrument]
         self._supersede(index)
@@ -170,18 +212,23 @@ class GatedStrategy(Strategy):
             wanted = target_lots(choice.target_exposure, exposure, position, budget, price, lot)
             change, below = order_lots(wanted, position, price, lot, spec.min_notional)
             lots, too_small = float(change), float(abs(wanted - position)) if below else 0.0
-        view = self._view(index)
-        left = self._json.encode(headroom(view, price, self.mandate.limits)).decode()
+        view, guard = self._view(index), self._guard(index, turn.ts_event)
+        if guard is not None and guard.standing is not None:
+            forced = flatten(view.position, guard.standing.ceilings.get(spec.instrument_id, np.inf), lot) / lot
+            if forced * lots < 0.0 or abs(forced) > abs(lots):
+                lots, too_small = float(np.round(forced)), 0.0
+        left = self._json.encode(headroom(view, price, self.mandate.limits, guard)).decode()
         verdict, order_key = HOLD, ""
         if too_small:
             verdict = BELOW_MINIMUM.format(too_small * lot * price, spec.min_notional)
         elif lots != 0.0:
-            intent = Intent(spec.instrument_id, lots * lot, price)
-            answer = judge(intent, view, self.mandate.limits)
+            order_key = f"{turn.seq}:{spec.instrument_id}"
+            intent = Intent(spec.instrument_id, lots * lot, price, order_key, choice.confidence)
+            answer = judge(intent, view, self.mandate.limits, guard)
             if isinstance(answer, Refusal):
-                verdict = str(answer)
+                verdict, order_key = str(answer), ""
             else:
-                verdict, order_key = APPROVED, f"{turn.seq}:{spec.instrument_id}"
+                verdict = APPROVED
                 self._place(index, intent, order_key)
         self._target[index] = choice.target_exposure
         self.mandate.journal.append(
@@ -225,13 +272,22 @@ class GatedStrategy(Strategy):
             after = after.copy()
             for other, quantity in self._on_their_way.values():
                 after[other] += quantity
+        gross, open_buys, open_sells = float((np.abs(after) * close).sum()), 0.0, 0.0
+        if self._resting:
+            opened = np.zeros((2, len(close)))
+            for other, quantity in self._resting.values():
+                opened[0 if quantity > 0 else 1, other] += abs(quantity)
+            open_buys, open_sells = float(opened[0, index]), float(opened[1, index])
+            gross = float((np.maximum(np.abs(after + opened[0]), np.abs(after - opened[1])) * close).sum())
         return Account(
             account.equity,
             account.peak_equity,
             account.day_equity,
             float(after[index]),
-            float((np.abs(after) * close).sum()),
+            gross,
             account.orders_today,
+            open_buys,
+            open_sells,
         )
 
     def _place(self, index: int, intent: Intent, order_key: str) -> None:
@@ -244,8 +300,14 @@ class GatedStrategy(Strategy):
     def _admit(self, index: int, order: Any, order_key: str, intent: Intent) -> None:
         client_order_id = str(order.client_order_id)
         self._order_keys[client_order_id] = order_key
-        self._on_their_way[order_key] = (index, intent.quantity)
+        kept = self._on_their_way if order.order_type == OrderType.MARKET else self._resting
+        kept[order_key] = (index, intent.quantity)
         self.account.orders_today += 1
+        breaker = self.mandate.breaker
+        if breaker is not None:
+            now = max(self._decided_ns, self.clock.timestamp_ns())
+            for change in breaker.hear_order(now, order_key, intent.instrument_id, intent.quantity, intent.price):
+                self.mandate.blotter.change(change)
         self.mandate.blotter.order(
             Order(
                 order_key,
@@ -275,6 +337,7 @@ class GatedStrategy(Strategy):
 
     def _settle(self, order_key: str, status: str) -> None:
         self._on_their_way.pop(order_key, None)
+        self._resting.pop(order_key, None)
         row = self.mandate.blotter.orders.get(order_key)
         if row is not None:
             self.mandate.blotter.order(row._replace(status=status))
@@ -344,6 +407,9 @@ class GatedStrategy(Strategy):
         )
         if order.is_closed:
             self._settle(order_key, "filled")
+        elif order_key in self._resting:
+            left = float(order.leaves_qty)
+            self._resting[order_key] = (index, left if event.order_side == OrderSide.BUY else -left)
 
     def _liquidated(self, event: OrderFilled) -> str:
         """Name an order of the venue's own, which closes positions for want of margin; what is held would open them anew."""
@@ -358,6 +424,9 @@ class GatedStrategy(Strategy):
         index = self._index.get(event.instrument_id)
         if index is not None and hasattr(event, "signed_qty"):
             self.account.hear_position(index, float(event.signed_qty), float(event.avg_px_open))
+            profit: Any = getattr(event, "realized_pnl", None)
+            if isinstance(event, PositionClosed) and profit is not None:
+                self._closed.append(float(profit.as_decimal()))
 
     @guarded
     def on_order_denied(self, event: Any) -> None:
@@ -399,15 +468,26 @@ class GatedStrategy(Strategy):
         *args: Any,
         **kwargs: Any,
     ) -> None:
-        """Hold a modification to the gate: what it adds to the order must pass as an order of its own."""
+        """Hold a modification to the gate: what it would leave must pass."""
         order: Any = self.cache.order(client_order_id)
         index = self._index[order.instrument_id]
-        added = 0.0 if quantity is None else float(quantity) - float(order.quantity)
-        if added > 0.0 and isinstance(
-            judge(self._intent(index, order, added), self._view(index), self.mandate.limits), Refusal
-        ):
-            self.log.warning(f"modification of {client_order_id} was refused by the gate")
+        sign = 1.0 if order.side == OrderSide.BUY else -1.0
+        filled = float(order.filled_qty)
+        old = OpenOrder(sign * float(order.leaves_qty), float(order.price) if order.has_price else float("nan"))
+        left = sign * (float(order.quantity if quantity is None else quantity) - filled)
+        intent = Intent(
+            self.mandate.instruments[index].instrument_id,
+            left,
+            old.price if price is None else float(price),
+            replaces=old,
+        )
+        answer = judge(intent, self._view(index), self.mandate.limits, self._guard(index, self.clock.timestamp_ns()))
+        if isinstance(answer, Refusal):
+            self.log.warning(f"modification of {client_order_id} was {answer}")
             return
+        key = self._order_keys.get(str(client_order_id), "")
+        if key in self._resting:
+            self._resting[key] = (index, left)
         super().modify_order(client_order_id, quantity, price, trigger_price, *args, **kwargs)
 
     def modify_orders(self, updates: Any = (), *_args: Any, **_kwargs: Any) -> None:
@@ -446,7 +526,9 @@ class GatedStrategy(Strategy):
             index = self._index[order.instrument_id]
             intent = self._intent(index, order, float(order.quantity))
             self._on_their_way[f"list{number}"] = (index, 0.0)
-            answer = judge(intent, self._view(index), self.mandate.limits)
+            answer = judge(
+                intent, self._view(index), self.mandate.limits, self._guard(index, self.clock.timestamp_ns())
+            )
             self._on_their_way[f"list{number}"] = (index, intent.quantity)
             admitted.append((index, order, intent))
             if isinstance(answer, Refusal):

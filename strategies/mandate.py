@@ -7,6 +7,7 @@ from engine.contract.config import Limits, Venue
 from engine.contract.instrument import InstrumentSpec
 from engine.journal.blotter import Blotter
 from engine.journal.journal import Journal
+from engine.risk.breaker import Breaker
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Mandate:
         Seed of everything random in the strategy.
     holds_orders
         True in back test and replay: an order waits for the first later quote of its instrument. Live submits at once.
+    breaker
+        What the gate asks before new risk; None where none is configured.
     """
 
     instruments: tuple[InstrumentSpec, ...]
@@ -38,3 +41,4 @@ class Mandate:
     holds_orders: bool
     journal: Journal
     blotter: Blotter
+    breaker: Breaker | None = None

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalogs.altering import altered_bars, altered_funding, write_copy
-from engine.contract.calendar import iso
+from engine.contract.calendar import bar_ns, iso
 from engine.contract.config import Config
 from engine.contract.errors import ConfigError, broken
 from engine.journal.journal import Entry
 from engine.policy.session import PolicySession
+from engine.risk.breaker_rehearsal import drill_all
+from engine.risk.breaker_settings import parse
 from strategies.assembly import Assembly
 from strategies.backtest import Outcome, load, run
 from strategies.feed import InstrumentMarket, Market, truncated_before
@@ -198,6 +200,24 @@ def _observations(config: Config, market: Market, session: PolicySession) -> See
 
     run(config, market, session, prepare=look)
     return seen
+
+
+def breakers(config: Config) -> Verdict:
+    """Drill every breaker and every control of the gate with the limits of a configuration.
+
+    Returns
+    -------
+    A verdict whose difference is the first control that failed its drill; controls that are off or live at the venue are not exercised.
+    """
+    settings = parse(config.actors.breaker or {})
+    drilled = drill_all(tuple(config.universe.instruments), settings, config.limits, bar_ns(config.universe.bar))
+    failed = [one for one in drilled if one.passed is False]
+    first = {"control": failed[0].control, "was": failed[0].detail} if failed else None
+    left = [f"{one.control}: {one.detail}" for one in drilled if one.passed is None]
+    checked = len(drilled) - len(left)
+    if config.actors.breaker is None:
+        left.insert(0, "in this configuration no breaker runs: write [actors.breaker]; drilled with its defaults")
+    return Verdict(not failed, checked, len(failed), first, left)
 
 
 def _window_start(market: Market, ts_close: int, window: int) -> int:

@@ -94,6 +94,12 @@ class Limits(Section, frozen=True):
     daily_trades: Count | None = None
 
 
+class Actors(Section, frozen=True):
+    """[actors.NAME]: sections of the actors, each checked by its own room; None means that it does not run."""
+
+    breaker: dict[str, Any] | None = None
+
+
 class Reward(Section, frozen=True):
     """[training.reward]: weights of the terms of the reward, which `models.rewards` defines; a weight of 0 leaves a term out."""
 
@@ -193,6 +199,7 @@ class Config(Section, frozen=True):
     strategy: dict[str, Any] = msgspec.field(default_factory=lambda: {"name": "policy"})
     policy: PolicySource | None = None
     limits: Limits = Limits()
+    actors: Actors = Actors()
     training: Training = Training()
 
     @property

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 TURN_TOPIC = "huracan.turn"
 STRATEGY_PRIORITY = 1
+BREAKER_PRIORITY = 40
 """Actors listen to the turn with higher priorities; the strategy decides last."""
 
 BarRow = tuple[float, float, float, float, float]

@@ -46,6 +46,12 @@ def warmup(
     report("warmup", "observations compared", verdict, as_json)
 
 
+@app.command("breakers")
+def breakers(config: ConfigFile, set_: Set = None, as_json: Json = False) -> None:
+    """Drill every breaker and every control of the gate; name what was not exercised."""
+    report("breakers", "controls drilled", verification.breakers(load(config, overrides(set_, None))), as_json)
+
+
 def report(name: str, unit: str, verdict: Verdict, as_json: bool) -> None:
     """Print a verdict; a failed one ends with exit code 3."""
     emit(msgspec.to_builtins(verdict), as_json, lambda: lines(name, unit, verdict))

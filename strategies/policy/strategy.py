@@ -14,6 +14,7 @@ from engine.contract.messages import Turn
 from engine.contract.migration import continuous_answer, discrete_answer
 from engine.policy.session import PolicySession
 from engine.policy.window import BarWindow
+from engine.risk.breaker_measures import entropy_nats
 from strategies.base import Choice, GatedStrategy
 from strategies.mandate import Mandate
 from strategies.parameters import checked
@@ -96,6 +97,8 @@ class PolicyStrategy(GatedStrategy):
             "portfolio": np.repeat(portfolio[None], len(ready), axis=0),
         }
         answer = self._session(inputs)
+        if self._action.kind == "discrete7":
+            self.entropy = entropy_nats(answer.logits)
         targets, actions = self._resolve(answer.action, exposure[ready], ready)
         choices = []
         for row, index in enumerate(ready):

@@ -1,0 +1,46 @@
+"""The breaker actor: hears each turn before the strategy, and writes what stands into its context."""
+
+from collections.abc import Callable
+
+from nautilus_trader.common import DataActor, DataActorConfig
+from nautilus_trader.model import ActorId
+
+from engine.contract.messages import BREAKER_PRIORITY, TURN_TOPIC, Turn
+from engine.journal.blotter import Blotter
+from engine.risk.breaker import Breaker
+from engine.risk.breaker_values import Reading
+from strategies.guard import guarded
+
+
+class BreakerActor(DataActor):
+    """Thin shell of a breaker: when it fails or is not there, the breaker falls silent and the gate refuses new risk.
+
+    Parameters
+    ----------
+    read
+        Turn to reading: the account belongs to the strategy, which hands out what it knows of it.
+    """
+
+    def __init__(self, breaker: Breaker, blotter: Blotter, read: Callable[[Turn], Reading]) -> None:
+        super().__init__(DataActorConfig(actor_id=ActorId("BREAKER-001")))
+        self.failure: Exception | None = None
+        self._breaker = breaker
+        self._blotter = blotter
+        self._read = read
+
+    def __new__(cls, *_args: object, **_kwargs: object) -> "BreakerActor":
+        """Hand the base class its configuration only."""
+        return super().__new__(cls, DataActorConfig(actor_id=ActorId("BREAKER-001")))  # type: ignore[call-arg]
+
+    def on_start(self) -> None:
+        """Listen to turns."""
+        self.subscribe_topic(TURN_TOPIC, self.on_turn, BREAKER_PRIORITY)  # type: ignore[arg-type]
+
+    @guarded
+    def on_turn(self, turn: Turn) -> None:
+        """Judge the turn, and write down what changed and what stands."""
+        if not turn.decides:
+            return
+        for change in self._breaker.hear(self._read(turn)):
+            self._blotter.change(change)
+        turn.context["breaker"] = self._breaker.standing(turn.ts_event).columns()
