@@ -37,7 +37,7 @@ COLUMN_TOLERANCE = 1e-5
 """Largest difference of a position or portfolio column, float32."""
 
 STRAIN_ACCOUNTS, STRAIN_STEPS = 12, 250
-BRIEF_STEPS = 400
+BRIEF_STEPS = 200
 STRAIN = 0.95
 """Part of the leverage that accounts under strain may use, so that refusals, denials and liquidations occur."""
 

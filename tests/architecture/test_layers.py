@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli import VERBS
+from engine.policy.manifest import read
 from tests.conftest import ROOT
 
 PACKAGES = ("engine", "strategies", "models", "catalogs", "live")
@@ -57,3 +58,13 @@ def test_nothing_that_decides_reads_the_wall_clock(pattern):
 @pytest.mark.parametrize("module", sorted({module for module, _ in VERBS.values()}))
 def test_verb_has_its_application(module):
     assert callable(importlib.import_module(module).app)
+
+
+def test_released_policies_were_compared_with_the_engine_and_keep_the_degeneracy_gate():
+    folders = [path.parent for path in (ROOT / "models" / "released").rglob("manifest.json")]
+    assert folders
+    for folder in folders:
+        evaluation = read(folder).evaluation
+        assert evaluation["equivalence"]["passed"], folder
+        assert evaluation["equivalence"]["checked"] > 10_000, folder
+        assert evaluation["degenerate"] == [], folder

@@ -1,6 +1,10 @@
 """`huracan train`: what it prints, writes and refuses."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from catalogs.generating import store_markets
 from catalogs.synthesis import synthesise
 from engine.cli import main
 from engine.policy.manifest import read
+from tests.conftest import ROOT
 
 CONFIG = """
 [run]
@@ -110,6 +115,36 @@ def test_collapsed_policy_is_refused_with_its_figures_and_exported_with_a_mark_w
     assert main(check) == 3
     assert "agreement" in capsys.readouterr().err
     assert main([*check, *ANYHOW]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["ppo", "dqn"])
+def test_process_killed_in_the_middle_resumes_to_the_same_weights(config: Path, tmp_path: Path, algorithm: str) -> None:
+    keys = ["training.env_steps=16384", f"training.algorithm={algorithm}", "training.replay.warm_up=512"]
+    command = [sys.executable, "-m", "engine.cli", "train", str(config), *ANYHOW, "--json"]
+    command += [word for key in keys for word in ("--set", key)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def start(folder: str) -> subprocess.Popen[bytes]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        with (tmp_path / folder / "out.json").open("wb") as out:
+            return subprocess.Popen(command, cwd=tmp_path / folder, env=environment, stdout=out, stderr=out)
+
+    def ended(folder: str, process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
+        assert process.wait(timeout=300) == 0, (tmp_path / folder / "out.json").read_text()
+        document = json.loads((tmp_path / folder / "out.json").read_bytes())
+        return document["env_steps"], (tmp_path / folder / document["path"] / "weights.safetensors").read_bytes()
+
+    whole = ended("unbroken", start("unbroken"))
+    process = start("killed")
+    while not list((tmp_path / "killed").rglob("seed-1.safetensors")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    resumed = ended("killed", start("killed"))
+    assert resumed[0] < whole[0] == 16_384
+    assert resumed[1] == whole[1]
 
 
 @pytest.mark.slow
