@@ -37,7 +37,7 @@ max_position_frac = 1.0
 [training]
 start = 2020-01-01
 end = 2021-05-01
-env_steps = 300000
+env_steps = 150000
 """
 
 

@@ -3,7 +3,6 @@
 import datetime as dt
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -204,32 +203,6 @@ def test_cuda_on_a_machine_without_it_is_refused(catalog: Path, monkeypatch: pyt
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(EnvironmentFault, match=r"training\.device must be one that this machine has, was cuda"):
         train(configured(catalog, device="cuda"))
-
-
-def growths(market: str, seed: int, tmp_path: Path) -> list[float]:
-    """Validation log growth after costs of five seeds on one market."""
-    store_markets(tmp_path / "catalog", synthesise(market, 17_520, seed), ["MUSDT.SIM"])
-    config = parse(
-        {
-            "data": {"catalog": str(tmp_path / "catalog")},
-            "universe": {"instruments": ["MUSDT.SIM"]},
-            "limits": {"max_position_frac": 1.0},
-            "training": {"env_steps": 200_000, "seeds": [1, 2, 3, 4, 5], "device": "cpu"},
-        }
-    )
-    return [one.validation["log_growth"] for one in train(config, root=tmp_path / "training").seeds]
-
-
-@pytest.mark.slow
-def test_policy_on_planted_momentum_beats_cash_after_costs_out_of_sample_in_four_of_five_seeds(tmp_path: Path) -> None:
-    assert sum(growth > 0.2 for growth in growths("trend", 2, tmp_path)) >= 4
-
-
-@pytest.mark.slow
-def test_policy_on_a_market_without_an_edge_does_not_beat_cash(tmp_path: Path) -> None:
-    found = growths("null", 2, tmp_path)
-    assert sum(growth > 0.05 for growth in found) <= 1
-    assert float(np.median(found)) < 0.02
 
 
 def test_venue_of_the_tape_decides_its_quotes(catalog: Path) -> None:
