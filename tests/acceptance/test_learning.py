@@ -54,17 +54,17 @@ class Trial:
         self.metrics = metrics_of(self.outcome)
 
 
-def trials(market: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> list[Trial]:
+def trials(market: str, folder: Path, capsys: pytest.CaptureFixture[str], seeds: tuple[int, ...]) -> list[Trial]:
     catalog = folder / "catalog"
     (generated,) = synthesise(market, BARS, MARKET_SEED)
     store_markets(catalog, [generated])
     done = []
-    for seed in SEEDS:
+    for number, seed in enumerate(seeds, 1):
         text = CONFIG.format(
             market=market,
             catalog=catalog,
             instrument=generated.instrument_id,
-            policy=f"{folder}/policies/{market}/{seed}",
+            policy=f"{folder}/policies/{market}/{number}",
         )
         path = folder / f"{market}-{seed}.toml"
         path.write_text(text)
@@ -80,7 +80,7 @@ def trials(market: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> lis
             "--json",
         ]
         assert main(arguments) == 0
-        assert json.loads(capsys.readouterr().out)["version"] == str(seed)
+        assert json.loads(capsys.readouterr().out)["version"] == str(number)
         done.append(Trial(load(path)))
     return done
 
@@ -88,7 +88,7 @@ def trials(market: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> lis
 @pytest.mark.slow
 def test_policy_trained_on_planted_momentum_beats_cash_and_random_in_four_of_five_seeds(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    found = trials("trend", tmp_path, capsys)
+    found = trials("trend", tmp_path, capsys, SEEDS)
     beaten = 0
     for trial in found:
         error = sharpe_standard_error(simple_returns(trial.equity), BARS_PER_YEAR)
@@ -107,7 +107,7 @@ def test_policy_trained_on_planted_momentum_beats_cash_and_random_in_four_of_fiv
 @pytest.mark.slow
 def test_policy_trained_on_a_market_without_an_edge_does_not_beat_cash(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    found = trials("null", tmp_path, capsys)
+    found = trials("null", tmp_path, capsys, SEEDS[:3])
     returns = np.array([trial.metrics["total_return"] for trial in found])
     significant = 0
     for trial in found:
