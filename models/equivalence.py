@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from catalogs.arrays import Bars, Funding
 from engine.contract.action import ActionSpec, smooth, target_exposure, valid_actions
-from engine.contract.calendar import iso
+from engine.contract.calendar import bar_ns, iso
 from engine.contract.config import CASH_REACH_FRAC, Actors, Config, Limits
 from engine.contract.messages import Turn
 from engine.execution.costs import FILL_ASSUMPTIONS
+from models.accounting import LEAST_EQUITY_FRAC
 from models.features import Recipe
 from models.networks import PolicyGraph
 from models.rewards import REWARD_LIMIT
@@ -402,7 +403,7 @@ def _results(facts: dict[str, Arrays], tape: Tape, turn: int, before: Arrays, af
 def _reward(setting: Setting, tape: Tape, turn: int, equity: float, result: Arrays) -> tuple[Arrays, Arrays]:
     """Log growth of the engine's equity over the risk of the largest position, and that risk."""
     risk = tape.turns[turn, :, VOLATILITY].numpy() * setting.config.limits.max_position_frac
-    alive = np.maximum(equity + result, 1e-3 * setting.config.venue.starting_balance)
+    alive = np.maximum(equity + result, LEAST_EQUITY_FRAC * setting.config.venue.starting_balance)
     return np.clip(np.log(alive / equity) / risk, -REWARD_LIMIT, REWARD_LIMIT), risk
 
 
@@ -425,5 +426,5 @@ def _count(tally: Tally, setting: Setting, tape: Tape, step: Any, after: Arrays)
     occurred["liquidations"] += step.liquidated
     occurred["funding"] += int((step.funding != 0).sum())
     elapsed = int(tape.ts_turn[step.turn + 1] - tape.ts_turn[step.turn])
-    step_ns = int(tape.ts_turn[1:].sub(tape.ts_turn[:-1]).min())
-    occurred["gaps in the data"] += int(elapsed > step_ns or not step.decides.all())
+    gap = elapsed > bar_ns(setting.config.universe.bar) or not step.decides.all()
+    occurred["gaps in the data"] += int(gap)
