@@ -15,11 +15,14 @@ from engine.contract.account import portfolio_columns, position_columns, update_
 from engine.contract.action import ActionSpec, smooth, target_exposure
 from engine.contract.config import Limits, Venue
 from engine.contract.instrument import InstrumentSpec
+from engine.execution.allowance import capped
 from engine.execution.sizing import order_lots, target_lots
 from engine.risk.gate import TOLERANCE
 from models.tape import (
     ASK,
     BID,
+    BUDGET,
+    CEILING,
     CLOSE,
     DECIDES,
     FUNDING_AFTER,
@@ -121,15 +124,23 @@ class Terms:
         K terms.
     venue, limits
         Costs, margin and fills; what the gate holds orders to.
+    bounded
+        Whether turns have budgets and ceilings of their own; else the budget is `limits.max_position_frac` throughout.
     """
 
     def __init__(
-        self, instruments: list[InstrumentSpec], venue: Venue, limits: Limits, spec: ActionSpec, device: torch.device
+        self,
+        instruments: list[InstrumentSpec],
+        venue: Venue,
+        limits: Limits,
+        spec: ActionSpec,
+        device: torch.device,
+        bounded: bool = False,
     ) -> None:
         def constant(values: list[float]) -> Tensor:
             return torch.tensor(values, dtype=torch.float64, device=device)
 
-        self.venue, self.limits, self.spec = venue, limits, spec
+        self.venue, self.limits, self.spec, self.bounded = venue, limits, spec, bounded
         self.balance = venue.starting_balance
         self.lot = constant([one.lot for one in instruments])
         self.lots_per_unit = constant([10.0**one.size_precision for one in instruments])
@@ -138,6 +149,12 @@ class Terms:
         self.maintenance = constant([one.margin_maint / venue.leverage for one in instruments])
         self.fee_rate = venue.taker_bps / 1e4
         self.margin = venue.account == "margin"
+
+    def budget(self, now: Columns, equity: Tensor) -> Tensor:
+        """Value of an exposure of 1 at a turn, quote, float64 (N, K), of equity (N,)."""
+        if self.bounded:
+            return now[BUDGET] * equity[:, None]
+        return (self.limits.max_position_frac * equity)[:, None].expand_as(now[CLOSE])
 
     def alive(self, equity: Tensor) -> Tensor:
         """Keep equity above `LEAST_EQUITY_FRAC` of the starting balance."""
@@ -221,14 +238,17 @@ def advance(terms: Terms, account: Account, now: Columns, action: Tensor) -> tup
 def _wanted(terms: Terms, account: Account, now: Columns, action: Tensor) -> tuple[Account, Tensor, Tensor]:
     """Resolve answers to target exposures and to signed lots to trade."""
     spec, close = terms.spec, now[CLOSE]
-    budget = (terms.limits.max_position_frac * account.equity)[:, None]
+    budget = terms.budget(now, account.equity)
     exposure = account.lots / terms.lots_per_unit * close / budget
     decides = now[DECIDES] > 0
     if spec.kind == "continuous":
         answer = smooth(spec, action.double(), account.smoothed)
         account = account._replace(smoothed=torch.where(decides, answer, account.smoothed))
         action = answer
-    target = torch.where(decides, target_exposure(spec, action, exposure), exposure)
+    target = target_exposure(spec, action, exposure)
+    if terms.bounded:
+        target = capped(target, now[CEILING])
+    target = torch.where(decides, target, exposure)
     lots = target_lots(target, exposure, account.lots, budget, close, terms.lot)
     order, _ = order_lots(lots, account.lots, close, terms.lot, terms.min_notional)
     return account, target, order
@@ -364,11 +384,18 @@ def new_day(account: Account, where: Tensor) -> Account:
     )
 
 
-def account_columns(terms: Terms, account: Account, close: Tensor) -> Tensor:
-    """Position and portfolio columns that a policy is shown, float32 (N K, 13), laid out column by column. Known at: the decision."""
+def account_columns(terms: Terms, account: Account, now: Columns) -> Tensor:
+    """Position and portfolio columns that a policy is shown, float32 (N K, 13), laid out column by column. Known at: the decision.
+
+    Parameters
+    ----------
+    now : C of float64 (N, K)
+        The turn's columns of `Tape.turns`.
+    """
+    close = now[CLOSE]
     quantity = account.lots / terms.lots_per_unit
     equity = account.equity[:, None].expand_as(close)
-    budget = terms.limits.max_position_frac * equity
+    budget = terms.budget(now, account.equity)
     position = position_columns(quantity, account.entry, close, account.held, budget, equity)
     portfolio = portfolio_columns(
         account.equity,

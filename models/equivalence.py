@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 from catalogs.arrays import Bars, Funding
 from engine.contract.action import ActionSpec, smooth, target_exposure, valid_actions
 from engine.contract.calendar import bar_ns, iso
-from engine.contract.config import CASH_REACH_FRAC, Actors, Config, Limits
+from engine.contract.config import Config
 from engine.contract.messages import Turn
-from engine.execution.costs import FILL_ASSUMPTIONS
 from models.accounting import LEAST_EQUITY_FRAC
+from models.context import Histories
+from models.equivalence_settings import Setting, settings
+from models.equivalence_signals import States, listen, resume
 from models.features import Recipe
 from models.networks import PolicyGraph
 from models.rewards import REWARD_LIMIT
 from models.sequences import MAKERS, Play, play
-from models.tape import CLOSE, NEXT_CLOSE, VOLATILITY, Tape, make_tape
+from models.tape import CLOSE, NEXT_CLOSE, VOLATILITY, Tape, make_tape, with_signals
 from strategies.backtest import Outcome, run
 from strategies.base import Choice, GatedStrategy
 from strategies.feed import InstrumentMarket
@@ -37,10 +39,7 @@ MONEY_TOLERANCE = 1e-6
 COLUMN_TOLERANCE = 1e-5
 """Largest difference of a position or portfolio column, float32."""
 
-STRAIN_ACCOUNTS, STRAIN_STEPS = 12, 250
 BRIEF_STEPS = 200
-STRAIN = 0.95
-"""Part of the leverage that accounts under strain may use, so that refusals, denials and liquidations occur."""
 
 OCCASIONS = (
     "long positions",
@@ -57,7 +56,6 @@ OCCASIONS = (
 )
 """What a comparison should have met; it names what it did not."""
 
-Histories = Sequence[tuple[Bars, Funding | None]]
 Arrays = NDArray[Any]
 
 
@@ -69,16 +67,17 @@ class Played(GatedStrategy):
     def __init__(self, mandate: Any, parameters: dict[str, Any]) -> None:
         super().__init__(mandate, parameters)
         self.spec = ActionSpec(**parameters)
+        self.context: Sequence[str] = ()
         self.answers: dict[int, NDArray[np.float64]] = {}
         self.seen: dict[int, dict[str, Any]] = {}
         self._smoothed = np.zeros(len(self.instrument_ids))
 
     def decide(self, turn: Turn, present: Sequence[int], exposure: NDArray[np.float64]) -> list[Choice]:
         """Answer as prepared."""
-        account, budget = self.account, self.mandate.limits.max_position_frac * self.account.equity
-        columns = np.concatenate(
-            [account.position(budget), np.tile(account.portfolio(), (len(self.instrument_ids), 1))], -1
-        )
+        account = self.account
+        shared = np.tile(account.portfolio(), (len(self.instrument_ids), 1))
+        said = [turn.signals[name].astype(np.float32) for name in self.context]
+        columns = np.concatenate([account.position(self.budget), shared, *said], -1)
         self.seen[turn.ts_event] = {
             "lots": np.round(account.quantity / self._lot),
             "mask": valid_actions(self.spec, exposure),
@@ -135,64 +134,6 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One way to play: fill assumption, action space, limits, first turns, number of turns each."""
-
-    config: Config
-    spec: ActionSpec
-    starts: tuple[int, ...]
-    steps: int
-    name: str
-
-
-def settings(config: Config, turns: tuple[int, int], steps: int, spec: ActionSpec | None = None) -> list[Setting]:
-    """Compose the settings: each fill assumption and action space as configured, and under strain.
-
-    With the configured fill assumption one account lives for all `steps`, with the others four for a quarter each.
-
-    Parameters
-    ----------
-    turns
-        First turn at which every instrument is ready, and the number of turns.
-    spec
-        Compose the configured fill assumption with this action space only.
-    """
-    first, count = turns
-    steps = min(steps, count - 1 - first)
-    smoothing, margin = config.training.smoothing, config.venue.account == "margin"
-    specs = [ActionSpec(), ActionSpec(kind="continuous", short=margin, smoothing=smoothing)]
-    fills = [config.venue.fill, *(fill for fill in FILL_ASSUMPTIONS if fill != config.venue.fill)]
-    if spec is not None:
-        specs, fills = [spec], fills[:1]
-    found = []
-    for fill in fills:
-        venue = msgspec.structs.replace(config.venue, fill=fill)
-        usual = msgspec.structs.replace(config, venue=venue)
-        strained = msgspec.structs.replace(usual, limits=strain(config))
-        own = fill == config.venue.fill
-        length = steps if own else max(steps // 4, 1)
-        for one in specs:
-            starts = _spread(first, count, length, 1 if own else 4)
-            found.append(Setting(usual, one, starts, length, f"{fill}, {one.kind}"))
-        short = min(STRAIN_STEPS, steps)
-        starts = _spread(first, count, short, min(STRAIN_ACCOUNTS, max(steps // 100, 2)))
-        found.append(Setting(strained, specs[-1], starts, short, f"{fill}, {specs[-1].kind}, strained"))
-    return found
-
-
-def strain(config: Config) -> Limits:
-    """Limits that let positions grow to what the venue can bear."""
-    reach = STRAIN * config.venue.leverage if config.venue.account == "margin" else CASH_REACH_FRAC
-    each = reach / len(config.universe.instruments)
-    return Limits(max_position_frac=each * (1.0 if config.venue.account == "cash" else 1.03), max_gross_frac=reach)
-
-
-def _spread(first: int, count: int, steps: int, accounts: int) -> tuple[int, ...]:
-    last = max(count - 1 - steps, first)
-    return tuple(int(turn) for turn in np.unique(np.linspace(first, last, accounts).astype(int)))
-
-
-@dataclass(frozen=True)
 class Equivalence:
     """The verdict, and the figures behind it; see `Tally`."""
 
@@ -233,17 +174,22 @@ def equivalence(
         Play the configured fill assumption with this action space only.
     """
     recipe: Recipe = config.training.recipe if graph is None else graph.network["recipe"]
+    context = config.training.context if graph is None else graph.network.get("context", ())
     tally = Tally()
     usual = make_tape(histories, config.venue, recipe)
-    for number, setting in enumerate(settings(config, (usual.first_turn, len(usual.ts_turn)), steps, spec)):
+    planned = settings(config, (usual.first_turn, len(usual.ts_turn)), steps, spec)
+    told = listen(planned, histories, context)
+    for number, setting in enumerate(planned):
         venue = setting.config.venue
         tape = usual if venue.fill == config.venue.fill else make_tape(histories, venue, recipe)
+        heard, states = told[setting.config.limits]
+        tape = with_signals(tape, heard)
         own = graph if graph is not None and graph.spec == setting.spec else None
         plays = play(
             tape, venue, setting.config.limits, setting.spec, list(setting.starts), setting.steps, seed + number, own
         )
         for one in plays:
-            outcome, strategy = replayed(setting, histories, tape, one)
+            outcome, strategy = replayed(setting, histories, tape, one, context, states)
             hold_against(setting, tape, one, outcome, strategy, tally)
             if advance is not None:
                 advance(len(one.steps))
@@ -260,13 +206,28 @@ def planned_steps(config: Config, histories: Histories, steps: int) -> int:
     return sum(one.steps * len(one.starts) for one in settings(config, (tape.first_turn, len(tape.ts_turn)), steps))
 
 
-def replayed(setting: Setting, histories: Histories, tape: Tape, one: Play) -> tuple[Outcome, Played]:
-    """Give the answers of one account to the engine."""
+def replayed(
+    setting: Setting,
+    histories: Histories,
+    tape: Tape,
+    one: Play,
+    context: Sequence[str] = (),
+    states: States | None = None,
+) -> tuple[Outcome, Played]:
+    """Give the answers of one account to the engine.
+
+    Parameters
+    ----------
+    context
+        Signals that the policy sees.
+    states
+        Of the signals, before the account's first turn; they are fresh there, if None.
+    """
     ts = tape.ts_turn.numpy()
     first, last = one.steps[0].turn, one.steps[-1].turn + 1
     config = msgspec.structs.replace(
         setting.config,
-        actors=Actors(),
+        actors=msgspec.structs.replace(setting.config.actors, breaker=None),
         strategy={"name": f"{__name__}:Played", **msgspec.to_builtins(setting.spec)},
         universe=msgspec.structs.replace(
             setting.config.universe, instruments=[bars.instrument.instrument_id for bars, _ in histories]
@@ -278,8 +239,10 @@ def replayed(setting: Setting, histories: Histories, tape: Tape, one: Play) -> t
     players: list[Played] = []
 
     def prepare(assembly: Any) -> None:
-        assembly.strategy.answers = answers
+        assembly.strategy.answers, assembly.strategy.context = answers, context
         players.append(assembly.strategy)
+        if states is not None:
+            resume(assembly.actors, states.get(first, []), int(ts[first]))
 
     outcome = run(config, market, None, prepare=prepare)
     return outcome, players[0]

@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 
 from engine.contract.action import ActionSpec
 from engine.contract.errors import PolicyError, broken
-from engine.contract.observation import BAR_COLUMNS, Contract, contract
+from engine.contract.observation import BAR_COLUMNS, Contract, TensorSpec, contract
+from engine.contract.signals import AVAILABLE
 from engine.policy.manifest import CARD, GOLDEN, GRAPH, WEIGHTS, PolicyManifest, digests, encode, read, write
 from engine.policy.registry import TRAINED, next_version
 from models.features import window
@@ -52,11 +53,14 @@ class Description(NamedTuple):
     evaluation: dict[str, Any]
     code_version: str
     card: str
+    signals: Mapping[str, dict[str, Any]] = {}
 
 
-def policy_contract(bar: str, network: Mapping[str, Any], spec: ActionSpec) -> Contract:
-    """Compose the contract of a policy from what its graph is built from."""
-    return contract(bar, window(network["recipe"]), spec)
+def policy_contract(
+    bar: str, network: Mapping[str, Any], spec: ActionSpec, signals: Mapping[str, dict[str, Any]] | None = None
+) -> Contract:
+    """Compose the contract of a policy from what its graph is built from, and the settings of the signals that it learned with."""
+    return contract(bar, window(network["recipe"]), spec, network.get("context", ()), signals)
 
 
 def export_policy(
@@ -83,7 +87,7 @@ def export_policy(
         The graph answers otherwise than torch on any of the checked inputs.
     """
     graph = graph.cpu().eval()
-    terms = policy_contract(bar, graph.network, graph.spec)
+    terms = policy_contract(bar, graph.network, graph.spec, description.signals)
     parent = root / description.name
     parent.mkdir(parents=True, exist_ok=True)
     version = next_version(description.name, root)
@@ -147,7 +151,7 @@ def to_onnx(graph: PolicyGraph, terms: Contract, description: Description) -> by
             opset_version=OPSET,
             input_names=[spec.name for spec in terms.inputs],
             output_names=list(terms.outputs),
-            dynamic_shapes=({0: batch}, {0: batch}, {0: batch}),
+            dynamic_shapes=tuple({0: batch} for _ in example),
             verbose=False,
         )
     assert program is not None
@@ -216,11 +220,25 @@ def sample_inputs(terms: Contract, count: int, seed: int, real_windows: NDArray[
     equity[3::16], sharpe[3::16], sortino[3::16], drawdown[3::16], turnover[3::16] = 0.0, 0.0, 0.0, 0.0, 0.0
     realised = np.expm1(equity)
     portfolio = [equity, exposure, sharpe, sortino, realised, drawdown, 1.0 - exposure, turnover]
-    return {
+    inputs = {
         "bars": bars,
         "position": np.stack(position, -1).astype(np.float32),
         "portfolio": np.stack(portfolio, -1).astype(np.float32),
     }
+    return inputs | {spec.name: _context(spec, count, rng) for spec in terms.inputs if spec.name == "context"}
+
+
+def _context(spec: TensorSpec, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw what signals say, (count, C): each of them silent, all its columns 0, in an eighth of the rows."""
+    said = rng.uniform(0.0, 1.0, (count, *spec.shape))
+    names = [column.partition(".")[0] for column in spec.columns]
+    for name in dict.fromkeys(names):
+        own = np.array([other == name for other in names])
+        silent = rng.random(count) < 0.125
+        said[np.ix_(silent, own)] = 0.0
+    spoken = [i for i, column in enumerate(spec.columns) if column.endswith(f".{AVAILABLE}")]
+    said[:, spoken] = np.ceil(said[:, spoken])
+    return said.astype(np.float32)
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from engine.contract.action import ActionSpec
 from engine.contract.config import Limits, Reward, Venue
 from models.accounting import RUIN_FRAC, Account, Columns, Happened, Terms, account_columns, advance, fresh, new_day
 from models.rewards import Shaping
-from models.tape import CLOSE, DECIDES, NEW_DAY, ROW, TURN_COLUMNS, VOLATILITY, Tape
+from models.tape import BUDGET, CLOSE, DECIDES, NEW_DAY, ROW, TURN_COLUMNS, VOLATILITY, Tape
 
 HOLDING_SHARE = 0.25
 """Share of episodes that begin with positions, so that the policy meets positions that it would not have opened."""
@@ -27,7 +27,7 @@ AGED_SHARE = 0.5
 class Observation(NamedTuple):
     """What a policy sees, for B = N K decisions, account by account and instrument by instrument.
 
-    `row` int64 (B,), where the window ends on the tape, and `account` float32 (B, 13).
+    `row` int64 (B,), where the window ends on the tape, and `account` float32 (B, 13 + C): position, portfolio, and the tape's context.
     """
 
     row: Tensor
@@ -100,7 +100,8 @@ class Market:
         self.tape, self.spec, self.envs, self.episode_bars = tape, spec, envs, episode_bars
         self.device = device = tape.turns.device
         self.instruments = len(tape.segments)
-        self.terms = Terms([part.instrument for part in tape.segments], venue, limits, spec, device)
+        instruments = [part.instrument for part in tape.segments]
+        self.terms = Terms(instruments, venue, limits, spec, device, tape.bounded)
         self._shaping = Shaping(reward or Reward(), self.terms, reward_scale)
         self.generator = torch.Generator(device).manual_seed(seed)
         spans = [(tape.first_turn, len(tape.ts_turn))] if spans is None else spans
@@ -138,6 +139,11 @@ class Market:
     def close(self) -> Tensor:
         """Last closes, quote, float64 (N, K)."""
         return self._now[CLOSE]
+
+    @property
+    def budget(self) -> Tensor:
+        """Value of an exposure of 1, quote, float64 (N, K)."""
+        return self.terms.budget(self._now, self.account.equity)
 
     @property
     def decides(self) -> Tensor:
@@ -178,7 +184,8 @@ class Market:
         peak = torch.maximum(equity, start) * torch.exp(0.1 * normal[:, 1].abs())
 
         frac = terms.limits.max_position_frac
-        room = min(frac, terms.limits.max_gross_frac / instruments)
+        most = min(frac, terms.limits.max_gross_frac / instruments)
+        room = now[BUDGET].clamp(max=most) if terms.bounded else most
         held = (each[..., 0] * 48.0).ceil().clamp(min=1.0)
         side = torch.where(each[..., 1] < 0.5, -1.0, 1.0) if self.spec.short else torch.ones_like(close)
         wanted = each[..., 2] * room * equity[:, None] / (close * terms.lot)
@@ -214,7 +221,7 @@ class Market:
             self._gathered.index_copy_(1, index, now)
         rows = (index[:, None] * instruments + torch.arange(instruments, device=self.device)).flatten()
         row = self._seen.row.index_copy(0, rows, now[ROW].long().flatten())
-        columns = self._seen.account.T.index_copy(1, rows, account_columns(self.terms, begun, close).T)
+        columns = self._seen.account.T.index_copy(1, rows, self._shown(account_columns(terms, begun, now), turn).T)
         self._seen = Observation(row, columns.T)
 
     def observation(self) -> Observation:
@@ -247,7 +254,7 @@ class Market:
         self.account, reward, terminated, truncated, row, columns, *traced = lived
         self.turn, self.left, self._gathered = self.turn + 1, self.left - 1, following
         self.happened = traced[0] if traced else None
-        self._seen = Observation(row, columns)
+        self._seen = Observation(row, self._shown(columns, self.turn))
         each = (self.envs, self.instruments)
         return Transition(
             reward.flatten(),
@@ -266,7 +273,7 @@ class Market:
         truncated = ~terminated & over
         reward = self._shaping(account, after, now, happened)
         shown = after._replace(equity=torch.where(terminated, self.terms.alive(after.equity), after.equity))
-        columns = account_columns(self.terms, shown, following[CLOSE])
+        columns = account_columns(self.terms, shown, following)
         lived = (after, reward, terminated, truncated, following[ROW].long().flatten(), columns)
         return (*lived, happened) if self._trace else lived
 
@@ -298,8 +305,15 @@ class Market:
 
     def _move(self, turn: Tensor) -> None:
         self.turn, self._gathered = turn, None
-        columns = account_columns(self.terms, self.account, self._now[CLOSE])
-        self._seen = Observation(self._now[ROW].long().flatten(), columns)
+        columns = account_columns(self.terms, self.account, self._now)
+        self._seen = Observation(self._now[ROW].long().flatten(), self._shown(columns, turn))
+
+    def _shown(self, columns: Tensor, turn: Tensor) -> Tensor:
+        """Put the context of turns (N,) beside account columns (B, 13)."""
+        context = self.tape.context
+        if context.shape[-1] == 0:
+            return columns
+        return torch.cat([columns, context.index_select(0, turn).flatten(0, 1)], -1)
 
     @property
     def _now(self) -> Tensor:

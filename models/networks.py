@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from engine.contract.action import ActionSpec, valid_actions
 from engine.contract.observation import PORTFOLIO_COLUMNS, POSITION_COLUMNS
+from engine.contract.signals import context_columns
 from models.features import STEPS, Features, Recipe, names
 from models.layers import NoisyLinear, Pooled, Transformer, initialise, perceptron
 
@@ -41,6 +42,9 @@ ACCOUNT_GAINS: dict[str, float] = {
 }
 """Account columns enter as tanh(gain * column): fractions of equity are first divided by the budget's fraction of equity, and
 levels that drift in a long run (equity, realised_pnl, drawdown) stay bounded."""
+
+CONTEXT_GAIN = 1.0
+"""Columns of signals are scaled where they are made; see `engine.contract.signals`."""
 
 OF_BUDGET = ("unrealised_pnl", "exposure", "turnover")
 
@@ -90,19 +94,28 @@ class Encoder(nn.Module):
         Widths of the perceptrons that follow.
     budget_frac
         `limits.max_position_frac`: fractions of equity are divided by it.
+    context
+        Columns of signals beside the account; 0 where it sees none.
     """
 
     gains: Tensor
 
     def __init__(
-        self, network: Literal["mlp", "transformer"], features: int, hidden: Sequence[int], budget_frac: float
+        self,
+        network: Literal["mlp", "transformer"],
+        features: int,
+        hidden: Sequence[int],
+        budget_frac: float,
+        context: int = 0,
     ) -> None:
         super().__init__()
         self.summary = Pooled(features) if network == "mlp" else Transformer(features, hidden[0])
-        self.width = self.summary.width + ACCOUNT_WIDTH
+        self.account_width = ACCOUNT_WIDTH + context
+        self.width = self.summary.width + self.account_width
         gains = {name: gain / (budget_frac if name in OF_BUDGET else 1.0) for name, gain in ACCOUNT_GAINS.items()}
         order = [*POSITION_COLUMNS, *PORTFOLIO_COLUMNS]
-        self.register_buffer("gains", torch.tensor([gains[name] for name in order]), persistent=False)
+        every = [*(gains[name] for name in order), *[CONTEXT_GAIN] * context]
+        self.register_buffer("gains", torch.tensor(every), persistent=False)
 
     def table(self, features: Tensor) -> Tensor:
         """Compute the context of every window of a tape once: (T, F), normalised, to (T - STEPS + 1, K); a view where it can be."""
@@ -114,7 +127,7 @@ class Encoder(nn.Module):
         return torch.cat(parts)
 
     def state(self, context: Tensor, account: Tensor) -> Tensor:
-        """Encode the context (B, K), the squashed account (B, 13) beside it."""
+        """Encode the context (B, K), the squashed account (B, 13 + C) beside it."""
         return torch.cat([self.summary(context), torch.tanh(account * self.gains)], -1)
 
 
@@ -151,7 +164,7 @@ class Trunk(Encoder):
 
     Parameters
     ----------
-    network, features, hidden, budget_frac
+    network, features, hidden, budget_frac, context
         As in `Encoder`.
     spec
         The action space.
@@ -172,8 +185,9 @@ class Trunk(Encoder):
         spec: ActionSpec,
         head: Head = PLAIN,
         generator: torch.Generator | None = None,
+        context: int = 0,
     ) -> None:
-        super().__init__(network, features, hidden, budget_frac)
+        super().__init__(network, features, hidden, budget_frac, context)
         self.spec, self.head = spec, head
         outputs = spec.size * (2 if head.kind == "gaussian" else head.atoms)
         self.actor = perceptron(self.width, hidden, outputs, head.noisy)
@@ -238,7 +252,7 @@ class Critics(Encoder):
 
     Parameters
     ----------
-    network, features, hidden, budget_frac
+    network, features, hidden, budget_frac, context
         As in `Encoder`.
     spec
         With discrete answers all are valued at once, (B, 7); a continuous one is an input.
@@ -254,8 +268,9 @@ class Critics(Encoder):
         budget_frac: float,
         spec: ActionSpec,
         generator: torch.Generator,
+        context: int = 0,
     ) -> None:
-        super().__init__(network, features, hidden, budget_frac)
+        super().__init__(network, features, hidden, budget_frac, context)
         taken, outputs = (1, 1) if spec.kind == "continuous" else (0, spec.size)
         self.first = perceptron(self.width + taken, hidden, outputs)
         self.second = perceptron(self.width + taken, hidden, outputs)
@@ -333,26 +348,43 @@ class PolicyGraph(nn.Module):
         self.normaliser = Normaliser(width)
         head = msgspec.convert(network["head"], Head) if "head" in network else PLAIN
         shape = (network["network"], width, network["hidden"], network["budget_frac"])
-        self.trunk = Trunk(*shape, spec, head, generator)
+        self.trunk = Trunk(*shape, spec, head, generator, _context_width(network))
 
-    def forward(self, bars: Tensor, position: Tensor, portfolio: Tensor) -> Output:
-        """Answer raw bars (B, W, 5), position (B, 5) and portfolio (B, 8), float32."""
+    def forward(self, bars: Tensor, position: Tensor, portfolio: Tensor, context: Tensor | None = None) -> Output:
+        """Answer raw bars (B, W, 5), position (B, 5), portfolio (B, 8) and, where it sees signals, context (B, C), float32."""
         window = self.normaliser(self.features(bars))
-        return self.answer(window, torch.cat([position, portfolio], -1))
+        account = [position, portfolio] if context is None else [position, portfolio, context]
+        return self.answer(window, torch.cat(account, -1))
 
     def answer(self, window: Tensor, account: Tensor) -> Output:
-        """Answer normalised features (B, STEPS, F) and account columns (B, 13)."""
+        """Answer normalised features (B, STEPS, F) and account columns (B, 13 + C)."""
         logits, value = self.trunk(window, account)
         action, logits, confidence = choose(self.spec, logits, account[:, SIZE_COLUMN], self.trunk.spread)
         return Output(action, logits, value, confidence)
 
 
 def describe(
-    network: str, recipe: Recipe, hidden: Sequence[int], budget_frac: float, head: Head = PLAIN
+    network: str,
+    recipe: Recipe,
+    hidden: Sequence[int],
+    budget_frac: float,
+    head: Head = PLAIN,
+    context: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Plain values that a `PolicyGraph` is built from; they stand in the manifest as `network`, without a `head` that is plain."""
+    """Plain values that a `PolicyGraph` is built from; they stand in the manifest as `network`, without a `head` that is plain.
+
+    Parameters
+    ----------
+    context
+        Signals that the policy sees, in order.
+    """
     plain = {"network": network, "recipe": recipe, "hidden": list(hidden), "budget_frac": budget_frac}
-    return plain if head == PLAIN else plain | {"head": msgspec.to_builtins(head)}
+    plain |= {} if head == PLAIN else {"head": msgspec.to_builtins(head)}
+    return plain | ({"context": list(context)} if context else {})
+
+
+def _context_width(network: dict[str, Any]) -> int:
+    return len(context_columns(network.get("context", ()))[0])
 
 
 def matching_trunk(graph: PolicyGraph, generator: torch.Generator) -> Trunk:
@@ -366,7 +398,9 @@ def matching_critics(graph: PolicyGraph, generator: torch.Generator) -> Critics:
     network = graph.network
     width = len(names(network["recipe"]))
     shape = (network["network"], width, network["hidden"], network["budget_frac"])
-    return Critics(*shape, graph.spec, _seeded_by(generator)).to(graph.normaliser.centre.device)
+    return Critics(*shape, graph.spec, _seeded_by(generator), _context_width(network)).to(
+        graph.normaliser.centre.device
+    )
 
 
 def _seeded_by(generator: torch.Generator) -> torch.Generator:

@@ -79,7 +79,7 @@ class Shaping:
 
     def _sizing(self, _before: Account, after: Account, now: Columns, _happened: Happened) -> Tensor:
         value = after.lots / self._terms.lots_per_unit * now[NEXT_CLOSE]
-        budget = self._terms.limits.max_position_frac * self._terms.alive(after.equity)[:, None]
+        budget = self._terms.budget(now, self._terms.alive(after.equity))
         return -0.5 * (value / budget) ** 2
 
     def _holding(self, before: Account, after: Account, now: Columns, happened: Happened) -> Tensor:

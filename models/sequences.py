@@ -30,7 +30,7 @@ class Step(NamedTuple):
     Attributes
     ----------
     lots, mask, columns
-        Before the decision: whole lots; valid answers (K, 7); position and portfolio columns, float32 (K, 13).
+        Before the decision: whole lots; valid answers (K, 7); what the policy is shown of the account, float32 (K, 13 + C).
     equity, balance
         Before the decision, quote.
     decides, answer
@@ -145,8 +145,7 @@ class Answers:
 
 def masks(market: Market) -> NDArray[np.bool_]:
     """Valid discrete answers as the account's own arithmetic has them, bool (B, 7)."""
-    budget = market.terms.limits.max_position_frac * market.account.equity[:, None]
-    exposure = market.quantity * market.close / budget
+    exposure = market.quantity * market.close / market.budget
     return valid_actions(market.spec, exposure).flatten(0, 1).numpy()
 
 

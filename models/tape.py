@@ -15,6 +15,7 @@ from engine.contract.config import Config, Venue
 from engine.contract.errors import DataError, broken
 from engine.contract.instrument import InstrumentSpec
 from engine.execution.costs import quote_prices, reference_prices
+from models.context import Heard, Histories, turn_times
 from models.features import SPAN, Features, Recipe, window
 
 QUIET = 1e-5
@@ -34,10 +35,24 @@ TURN_COLUMNS = (
     "decides",
     "new_day",
     "row",
+    "budget",
+    "ceiling",
 )
-CLOSE, NEXT_CLOSE, BID, ASK, QUOTED, FUNDING_BEFORE, FUNDING_AFTER, VOLATILITY, DECIDES, NEW_DAY, ROW = range(
-    len(TURN_COLUMNS)
-)
+(
+    CLOSE,
+    NEXT_CLOSE,
+    BID,
+    ASK,
+    QUOTED,
+    FUNDING_BEFORE,
+    FUNDING_AFTER,
+    VOLATILITY,
+    DECIDES,
+    NEW_DAY,
+    ROW,
+    BUDGET,
+    CEILING,
+) = range(len(TURN_COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,12 @@ class Tape:
         `close, volatility` are the instrument's last ones, `next_close` that of the next turn; `bid, ask` are the quotes that come in
         between or, where `quoted` is 0, came last; `funding_before, funding_after` are paid per unit held before and after fills at
         those quotes; `decides` is 1 where the instrument has a bar at this turn, `new_day` where it is the first turn of a UTC day;
-        `row` is where its window ends on the tape.
+        `row` is where its window ends on the tape; `budget` is the value of an exposure of 1, fraction of equity, and `ceiling` the
+        largest exposure that a decision may lead to; see `engine.execution.allowance`.
+    context : float32 (G, K, C)
+        What the policy sees of the signals; C is 0 where it sees none.
+    bounded
+        Whether `budget` and `ceiling` say anything: they are not read otherwise.
     """
 
     segments: tuple[Segment, ...]
@@ -90,6 +110,8 @@ class Tape:
     features: Tensor
     ts_turn: Tensor
     turns: Tensor
+    context: Tensor
+    bounded: bool = False
 
     def to(self, device: torch.device) -> "Tape":
         """Return the tape on another device."""
@@ -119,9 +141,18 @@ def read_histories(config: Config, start: int | None, end: int | None) -> list[t
 
 
 def make_tape(
-    histories: Sequence[tuple[Bars, Funding | None]], venue: Venue, recipe: Recipe, device: torch.device | None = None
+    histories: Histories,
+    venue: Venue,
+    recipe: Recipe,
+    device: torch.device | None = None,
+    heard: Heard | None = None,
 ) -> Tape:
     """Lay histories end to end, compute features, and join the instruments turn by turn.
+
+    Parameters
+    ----------
+    heard
+        What signals said of these histories, from `hear`; None where no actor runs.
 
     Raises
     ------
@@ -148,7 +179,7 @@ def make_tape(
         parts["features"].append(torch.cat([rows.new_zeros(len(bars) - len(rows), rows.shape[1]), rows]))
         segments.append(Segment(spec, first, first + len(bars), first + window(recipe) - 1))
         first += len(bars)
-    joined = {name: torch.cat(values) for name, values in parts.items()}
+    joined: dict[str, Any] = {name: torch.cat(values) for name, values in parts.items()}
     ts_turn, first_turn = _common_turns(histories, segments)
     turns = [
         _turns(bars, funding, venue, ts_turn, segment, volatility.numpy())
@@ -159,23 +190,29 @@ def make_tape(
         first_turn=first_turn,
         ts_turn=torch.from_numpy(ts_turn),
         turns=torch.from_numpy(np.stack(turns, 1)),
+        context=torch.zeros(len(ts_turn), len(segments), 0),
         **joined,
     )
+    tape = tape if heard is None else with_signals(tape, heard)
     return tape if device is None else tape.to(device)
 
 
-def _common_turns(
-    histories: Sequence[tuple[Bars, Funding | None]], segments: Sequence[Segment]
-) -> tuple[NDArray[np.int64], int]:
-    """Every close of any instrument, up to the end of the first history that ends; and the first one at which all are ready."""
+def with_signals(tape: Tape, heard: Heard) -> Tape:
+    """Return a tape with what signals said of its histories: context, budgets and ceilings."""
+    turns = tape.turns.clone()
+    turns[..., BUDGET], turns[..., CEILING] = (torch.from_numpy(one) for one in heard.allowance)
+    return replace(tape, turns=turns, context=torch.from_numpy(heard.context), bounded=heard.bounded)
+
+
+def _common_turns(histories: Histories, segments: Sequence[Segment]) -> tuple[NDArray[np.int64], int]:
+    """The turns, and the first one at which all are ready."""
     end = min(int(bars.ts_close[-1]) for bars, _ in histories)
     ready = max(int(bars.ts_close[part.ready - part.first]) for (bars, _), part in zip(histories, segments))
+    ts_turn = turn_times(histories)
     if ready >= end:
         names = ", ".join(part.instrument.instrument_id for part in segments)
         rule = "have a full window and one more bar each while all of them trade"
         raise DataError(broken(f"histories of {names}", rule, "no such time", "[training]", "choose a longer span"))
-    ts_turn = np.unique(np.concatenate([bars.ts_close for bars, _ in histories]))
-    ts_turn = ts_turn[ts_turn <= end]
     return ts_turn, int(np.searchsorted(ts_turn, ready))
 
 
@@ -206,6 +243,8 @@ def _turns(
         "decides": decides,
         "new_day": np.append(True, np.diff(ts_turn // NS_PER_DAY) > 0),
         "row": segment.first + row,
+        "budget": np.ones(count),
+        "ceiling": np.full(count, np.inf),
     }
     charged = funding if venue.funding and spec.kind == "perpetual" else None
     opened_ns = ts_turn - bar_ns(bars.bar)

@@ -28,17 +28,23 @@ from engine.contract.action import ActionSpec
 from engine.contract.calendar import iso
 from engine.contract.config import Config
 from engine.contract.errors import ConfigError, DataError, EnvironmentFault, broken
+from engine.signals.history import settings_of
+from engine.signals.settings import parse
 from models.algorithms import choice
 from models.algorithms.learner import Learner, Progress, State, below, prefixed
+from models.context import hear
 from models.features import lookback, window
 from models.market import Market
 from models.networks import PolicyGraph, describe
 from models.tape import CLOSE, ROW, Tape, make_tape, read_histories
 from models.validation import figures, replay
+from strategies.signals import check_fit_precedes, signals_of
 
 CHECKPOINTS = Path("var/training")
 ROOT = Path(__file__).resolve().parents[1]
 REAL_WINDOWS = 512
+ROOMS = ("changepoint", "contract", "execution", "regime", "risk", "signals")
+"""Rooms of the engine whose code decides what is learned."""
 
 Report = Callable[[int, str], None]
 """Called with the decisions made since the last call, and a line about them."""
@@ -118,6 +124,8 @@ class TrainingResult:
         Validation log growth of buying and holding the whole budget, of every instrument, before costs.
     data
         What the manifest says of the data.
+    signals
+        Settings of the signals that it learned with, by name.
     windows : float32 (n, W, 5)
         Real windows of training bars.
     """
@@ -129,6 +137,7 @@ class TrainingResult:
     seconds: float
     benchmark: float
     data: dict[str, Any]
+    signals: dict[str, dict[str, Any]]
     windows: NDArray[np.float32]
 
     @property
@@ -170,8 +179,11 @@ def train(
     torch.set_num_threads(1)
     device = choose_device(config.training.device)
     histories = read_histories(config, *config.training_span_ns)
-    cpu_tape = make_tape(histories, config.venue, config.training.recipe)
+    signals = signals_in_training(config)
+    heard = hear(config, histories, config.training.context)
+    cpu_tape = make_tape(histories, config.venue, config.training.recipe, heard=heard)
     split = split_tape(cpu_tape, config)
+    check_fit_precedes(config, int(cpu_tape.ts_turn[split.validation[0]]), "the validation span")
     tape = cpu_tape.to(device)
     spec = action_spec(config)
     data = describe_data(config, histories, cpu_tape, split)
@@ -213,8 +225,27 @@ def train(
         seconds=seconds,
         benchmark=_hold(cpu_tape, split, config.limits.max_position_frac),
         data=data,
+        signals=signals,
         windows=_real_windows(cpu_tape, split, window(config.training.recipe)),
     )
+
+
+def signals_in_training(config: Config) -> dict[str, dict[str, Any]]:
+    """Return the settings of the signals that a policy learns with: those it sees, and those that bound what it holds.
+
+    Raises
+    ------
+    ConfigError
+        Sizes follow the policy's own confidence, which the training market does not know.
+    """
+    settings = parse(config.actors)
+    budget = settings.risk_budget
+    if budget is not None and budget.size_by_confidence:
+        remedy = "train without it"
+        where = "actors.risk_budget.size_by_confidence"
+        raise ConfigError(broken(where, "be false in training, which knows no confidence", "true", remedy=remedy))
+    kept = {*config.training.context, *settings.bounding()}
+    return {name: found for name, found in settings_of(signals_of(config)).items() if name in kept}
 
 
 def check(progress: Progress, seed: int, learner: Learner) -> None:
@@ -295,7 +326,8 @@ def make_learner(config: Config, tape: Tape, split: Split, spec: ActionSpec, see
     """Make a policy with its normaliser fitted on training rows, a market, and what joins them."""
     training = config.training
     frac = config.limits.max_position_frac
-    network = describe(training.network, training.recipe, training.hidden, frac, choice.head(training))
+    head = choice.head(training)
+    network = describe(training.network, training.recipe, training.hidden, frac, head, training.context)
     graph = PolicyGraph(network, spec, torch.Generator().manual_seed(seed))
     reach = lookback(training.recipe) - 1
     ends = tape.turns[split.training[1] - 1, :, ROW].long().tolist()
@@ -342,9 +374,9 @@ def describe_data(
 
 def checkpoint_folder(config: Config, data: dict[str, Any], root: Path = CHECKPOINTS) -> Path:
     """Return `root/NAME/DIGEST`, the digest taken over all that decides the weights: configuration, data, code."""
-    parts = [config.training, config.venue, config.limits, config.universe, data]
+    parts = [config.training, config.venue, config.limits, config.universe, data, config.actors]
     sha = hashlib.sha256(msgspec.json.encode(parts, order="sorted"))
-    for package in ("models", "engine/contract", "engine/execution"):
+    for package in ("models", *(f"engine/{room}" for room in ROOMS)):
         for path in sorted((ROOT / package).rglob("*.py")):
             sha.update(path.read_bytes())
     return root / config.run.name / sha.hexdigest()[:16]

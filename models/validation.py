@@ -28,7 +28,7 @@ class Replay(NamedTuple):
     orders : float64 (n, K), signed whole lots
     traded_frac : float64 (n, K), traded value over equity
     fees : float64 (n, K), quote
-    account : float32 (n, K, 13), the columns that the policy saw
+    account : float32 (n, K, 13 + C), the columns that the policy saw
     entropy : float64 (n, K)
         Of the answers' probabilities, nats, over the log of the number of valid answers; 0 where continuous.
     agreement : float64 (n, K)

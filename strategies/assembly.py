@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from engine.actors.signal import SignalActor
 from engine.contract.calendar import bar_ns
 from engine.contract.config import Config
 from engine.contract.errors import ConfigError, PolicyError, broken
@@ -16,10 +19,14 @@ from engine.policy.registry import resolve
 from engine.policy.session import PolicySession
 from engine.risk.breaker import Breaker
 from engine.risk.breaker_settings import parse
+from engine.signals import settings as signal_settings
+from engine.signals.history import settings_of
+from engine.signals.signal import Signal
 from strategies.base import GatedStrategy
 from strategies.breaking import BreakerActor
 from strategies.conductor import Conductor
 from strategies.mandate import Mandate
+from strategies.signals import signals_of
 
 BASELINES = {
     "cash": "strategies.baselines.cash:Cash",
@@ -120,15 +127,17 @@ def assemble(
         journal,
         blotter,
         _breaker(config, instruments),
+        signal_settings.parse(config.actors),
     )
+    signals = signals_of(config)
     parameters = {key: value for key, value in config.strategy.items() if key != "name"}
     strategy: GatedStrategy
     if session is None:
         strategy = strategy_class(config.strategy_name)(mandate, parameters)
     else:
-        strategy = _policy_strategy(mandate, parameters, session)
+        strategy = _policy_strategy(mandate, parameters, session, signals)
     conductor = Conductor(bar_types, first_decision_ns, deadline_ns)
-    actors: list[Any] = [conductor]
+    actors: list[Any] = [conductor, *map(SignalActor, signals)]
     if mandate.breaker is not None:
         actors.append(BreakerActor(mandate.breaker, blotter, strategy.reading))
     return Assembly(conductor, tuple(actors), strategy, journal, blotter)
@@ -143,15 +152,32 @@ def _breaker(config: Config, instruments: tuple[InstrumentSpec, ...]) -> Breaker
     return Breaker(names, settings.resolved(config.limits), bar_ns(config.universe.bar))
 
 
-def _policy_strategy(mandate: Mandate, parameters: dict[str, Any], session: PolicySession) -> GatedStrategy:
+def _policy_strategy(
+    mandate: Mandate, parameters: dict[str, Any], session: PolicySession, signals: list[Signal]
+) -> GatedStrategy:
     from strategies.policy.strategy import PolicyStrategy
 
-    known = {spec.name for spec in session.contract.inputs}
+    known = {spec.name for spec in session.contract.inputs} - {"context"}
     if known != {"bars", "position", "portfolio"}:
         raise PolicyError(
             broken("policy inputs", "be bars, position, portfolio", sorted(known), session.name, "export it again")
         )
+    _check_signals(session, settings_of(signals))
     return PolicyStrategy(mandate, parameters, session)
+
+
+def _check_signals(session: PolicySession, configured: dict[str, dict[str, Any]]) -> None:
+    """Refuse a policy whose context would be made otherwise than it was in training."""
+    for name, trained in session.contract.signals.items():
+        section, found = f"actors.{name}", configured.get(name)
+        if found is None:
+            raise PolicyError(broken(section, f"be enabled for {session.name}, which sees it", "absent", "[actors]"))
+        # What a policy carries came through JSON: tuples are lists there.
+        found = msgspec.json.decode(msgspec.json.encode(found))
+        if found != trained:
+            key = next(key for key in trained if found.get(key) != trained[key])
+            rule = f"be {trained[key]}, as {session.name} was trained with"
+            raise PolicyError(broken(f"{section} {key}", rule, found.get(key), "[actors]", "train again, or set it so"))
 
 
 def _check_quotes(config: Config, instruments: tuple[InstrumentSpec, ...]) -> None:

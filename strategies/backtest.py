@@ -20,6 +20,7 @@ from engine.contract.errors import HuracanError, broken
 from engine.journal.blotter import Blotter
 from engine.journal.journal import Journal
 from engine.policy.session import PolicySession
+from strategies import signals
 from strategies.assembly import Assembly, assemble, load_session, warm_up_bars
 from strategies.base import GatedStrategy
 from strategies.feed import Market, chunks, read_market
@@ -66,7 +67,9 @@ class Outcome:
 def load(config: Config) -> tuple[Market, PolicySession | None]:
     """Verify the policy and read the market of a configuration."""
     session = load_session(config)
-    return read_market(config, warm_up_bars(session)), session
+    market = read_market(config, max(warm_up_bars(session), signals.warm_up_bars(signals.signals_of(config))))
+    signals.check_fit_precedes(config, market.first_decision_ns, "the first decision")
+    return market, session
 
 
 def run(

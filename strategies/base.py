@@ -26,8 +26,11 @@ from nautilus_trader.model import (
 from nautilus_trader.trading import Strategy, StrategyConfig
 from numpy.typing import NDArray
 
+from engine.actors.guard import guarded
 from engine.contract.calendar import bar_ns
 from engine.contract.messages import STRATEGY_PRIORITY, TURN_TOPIC, Turn
+from engine.contract.signals import COLUMNS, names
+from engine.execution.allowance import allowance, by_confidence, capped
 from engine.execution.sizing import order_lots, target_lots
 from engine.execution.tracker import AccountTracker
 from engine.journal.blotter import Fill, Order
@@ -35,7 +38,7 @@ from engine.journal.journal import APPROVED, Entry
 from engine.risk.breaker_measures import worst_quantity
 from engine.risk.breaker_values import Reading, flatten
 from engine.risk.gate import Account, Guard, Intent, OpenOrder, Refusal, headroom, judge
-from strategies.guard import guarded
+from engine.signals.settings import SignalSettings
 from strategies.mandate import Mandate
 
 PURGE_EVERY_FILLS = 50
@@ -104,6 +107,10 @@ class GatedStrategy(Strategy):
         self._lot = np.array([spec.lot for spec in specs])
         self.account = AccountTracker(len(specs), mandate.venue.starting_balance)
         self._target = np.zeros(len(specs))
+        self._allowed = allowance({}, SignalSettings(), mandate.limits, self._lot.shape)
+        self.budget = self._allowed.budget_frac * mandate.venue.starting_balance
+        self._bounds = mandate.signals.bounding()
+        self._columns = {name: names(name) for name in COLUMNS}
         self._held: dict[int, Any] = {}
         self._on_their_way: dict[str, tuple[int, float]] = {}
         self._resting: dict[str, tuple[int, float]] = {}
@@ -156,17 +163,41 @@ class GatedStrategy(Strategy):
         if equity <= 0.0:
             self._record(turn.ts_event, np.zeros(len(self._lot)))
             return
-        budget = self.mandate.limits.max_position_frac * equity
-        exposure = account.notional / budget
+        self._allow(turn, equity)
+        exposure = account.notional / self.budget
         choices = self.decide(turn, present, exposure)
         missing = ",".join(str(self.instrument_ids[i]) for i, row in enumerate(turn.rows) if row is None)
-        context = self._json.encode(turn.context).decode() if turn.context else "{}"
         for choice in choices:
-            self._act(turn, choice, float(exposure[choice.instrument]), budget, context, missing)
+            self._act(turn, self._bounded(choice, exposure), float(exposure[choice.instrument]), missing)
         self._record(turn.ts_event, exposure)
         if self._fills >= PURGE_EVERY_FILLS:
             self._fills = 0
             self.cache.purge_account_events(turn.ts_event)
+
+    def _allow(self, turn: Turn, equity: float) -> None:
+        if self._bounds:
+            self._allowed = allowance(turn.signals, self.mandate.signals, self.mandate.limits, self._lot.shape)
+        self.budget = self._allowed.budget_frac * equity
+
+    def _bounded(self, choice: Choice, exposure: NDArray[np.float64]) -> Choice:
+        """Bound what is wanted by confidence and ceiling; a target that is within both comes back unchanged."""
+        if not self._bounds:
+            return choice
+        index, wanted = choice.instrument, choice.target_exposure
+        budget = self.mandate.signals.risk_budget
+        if budget is not None and budget.size_by_confidence:
+            wanted = float(by_confidence(np.float64(wanted), exposure[index], np.float64(choice.confidence)))
+        wanted = float(capped(np.float64(wanted), self._allowed.ceiling[index]))
+        return choice if wanted == choice.target_exposure else choice._replace(target_exposure=wanted)
+
+    def _context(self, turn: Turn, index: int) -> str:
+        """What was said of the account, and of this instrument."""
+        if not turn.signals:
+            return self._json.encode(turn.context).decode() if turn.context else "{}"
+        of_instrument = {
+            name: dict(zip(self._columns[name], said[index].tolist())) for name, said in turn.signals.items()
+        }
+        return self._json.encode(of_instrument | turn.context).decode()
 
     def _take(self, turn: Turn) -> list[int]:
         present = []
@@ -202,10 +233,10 @@ class GatedStrategy(Strategy):
         close = float(self.account.close[index])
         return Guard(breaker.standing(ts_event), breaker.settings, ts_event, self._bar_ns, close, self._deployed)
 
-    def _act(self, turn: Turn, choice: Choice, exposure: float, budget: float, context: str, missing: str) -> None:
+    def _act(self, turn: Turn, choice: Choice, exposure: float, missing: str) -> None:
         index, account, spec = choice.instrument, self.account, self.mandate.instruments[choice.instrument]
         self._supersede(index)
-        lot, price = spec.lot, float(account.close[index])
+        lot, price, budget = spec.lot, float(account.close[index]), float(self.budget[index])
         lots, too_small = 0.0, 0.0
         if choice.target_exposure != exposure:
             position = float(np.round(account.quantity[index] / lot))
@@ -239,7 +270,7 @@ class GatedStrategy(Strategy):
                 self.policy_name,
                 self.policy_version,
                 choice.observation_sha,
-                context,
+                self._context(turn, index),
                 choice.raw_action,
                 choice.action,
                 choice.confidence,

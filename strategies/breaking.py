@@ -5,11 +5,11 @@ from collections.abc import Callable
 from nautilus_trader.common import DataActor, DataActorConfig
 from nautilus_trader.model import ActorId
 
+from engine.actors.guard import guarded
 from engine.contract.messages import BREAKER_PRIORITY, TURN_TOPIC, Turn
 from engine.journal.blotter import Blotter
 from engine.risk.breaker import Breaker
 from engine.risk.breaker_values import Reading
-from strategies.guard import guarded
 
 
 class BreakerActor(DataActor):

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from nautilus_trader.common import DataActor, DataActorConfig, TimeEvent
 from nautilus_trader.model import ActorId, Bar, BarType
 
+from engine.actors.guard import guarded
 from engine.contract.messages import TURN_TOPIC, BarRow, Turn
-from strategies.guard import guarded
 
 DEADLINE_ALERT = "turn"
 

@@ -1,6 +1,6 @@
 """What a strategy may trade, for which account, under which limits, and where it writes down what it does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.contract.config import Limits, Venue
@@ -8,6 +8,7 @@ from engine.contract.instrument import InstrumentSpec
 from engine.journal.blotter import Blotter
 from engine.journal.journal import Journal
 from engine.risk.breaker import Breaker
+from engine.signals.settings import SignalSettings
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Mandate:
         True in back test and replay: an order waits for the first later quote of its instrument. Live submits at once.
     breaker
         What the gate asks before new risk; None where none is configured.
+    signals
+        What bounds the positions besides the limits: the sections of the actors that speak in every turn.
     """
 
     instruments: tuple[InstrumentSpec, ...]
@@ -42,3 +45,4 @@ class Mandate:
     journal: Journal
     blotter: Blotter
     breaker: Breaker | None = None
+    signals: SignalSettings = field(default_factory=SignalSettings)

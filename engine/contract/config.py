@@ -97,6 +97,9 @@ class Limits(Section, frozen=True):
 class Actors(Section, frozen=True):
     """[actors.NAME]: sections of the actors, each checked by its own room; None means that it does not run."""
 
+    regime: dict[str, Any] | None = None
+    changepoint: dict[str, Any] | None = None
+    risk_budget: dict[str, Any] | None = None
     breaker: dict[str, Any] | None = None
 
 
@@ -122,6 +125,8 @@ class Training(Section, frozen=True):
         `ppo` and `sac` for both kinds of answers, `td3` for continuous, `dqn` for discrete ones.
     env_steps
         Decisions per seed.
+    context
+        Signals that the policy sees beside bars and account, in this order; their actors must be enabled.
     envs
         Accounts stepped side by side; each holds every instrument of the universe, as in trading.
     seeds
@@ -154,6 +159,7 @@ class Training(Section, frozen=True):
     algorithm: Literal["ppo", "sac", "td3", "dqn"] = "ppo"
     network: Literal["mlp", "transformer"] = "mlp"
     action: Literal["discrete7", "continuous"] = "discrete7"
+    context: list[Literal["regime", "changepoint", "risk_budget"]] = msgspec.field(default_factory=list)
     recipe: Literal["base", "higher_order"] = "base"
     short: bool = False
     env_steps: Count = 200_000

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 TURN_TOPIC = "huracan.turn"
 STRATEGY_PRIORITY = 1
 BREAKER_PRIORITY = 40
+SIGNAL_PRIORITIES = {"regime": 80, "changepoint": 70, "risk_budget": 50}
 """Actors listen to the turn with higher priorities; the strategy decides last."""
 
 BarRow = tuple[float, float, float, float, float]
@@ -26,7 +30,9 @@ class Turn:
     decides
         False while the turn only warms up windows.
     context
-        Columns that the actors write: actor name to column name to value.
+        What is said of the account: actor name to column name to value.
+    signals
+        What is said of each instrument: signal name to float64 (instruments, columns), as `engine.contract.signals` names them.
     """
 
     ts_event: int
@@ -34,3 +40,4 @@ class Turn:
     rows: tuple[BarRow | None, ...]
     decides: bool
     context: dict[str, dict[str, float]] = field(default_factory=dict)
+    signals: dict[str, NDArray[np.float64]] = field(default_factory=dict)

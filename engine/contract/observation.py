@@ -1,10 +1,13 @@
 """What a policy is shown: named tensors with shapes, units and the time at which they are known, and their digest."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from engine.contract.action import ActionSpec
+from engine.contract.signals import context_columns
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 POSITION_COLUMNS = ("entry_price", "size", "unrealised_pnl", "holding_time", "side")
@@ -37,6 +40,9 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         How an answer becomes a target exposure.
     outputs
         Names of the graph's outputs.
+    signals
+        Signals that it was trained with, because it sees them or because they bounded what it held: name to settings. They must be the same
+        wherever the policy trades.
     """
 
     bar: str
@@ -44,10 +50,20 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inputs: tuple[TensorSpec, ...]
     action: ActionSpec
     outputs: tuple[str, ...] = OUTPUTS
+    signals: dict[str, dict[str, Any]] = {}
 
     def canonical(self) -> bytes:
-        """Canonical JSON: fields in a fixed order, no spaces."""
-        return msgspec.json.encode(self, order="deterministic")
+        """Canonical JSON: fields in a fixed order, no spaces; without `signals` where there are none."""
+        document = msgspec.to_builtins(self, order="deterministic")
+        if not self.signals:
+            del document["signals"]
+        return msgspec.json.encode(document)
+
+    @property
+    def context_signals(self) -> tuple[str, ...]:
+        """Signals in the order of the context's columns."""
+        columns = [column for spec in self.inputs if spec.name == "context" for column in spec.columns]
+        return tuple(dict.fromkeys(column.partition(".")[0] for column in columns))
 
     @property
     def digest(self) -> str:
@@ -55,8 +71,14 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return hashlib.sha256(self.canonical()).hexdigest()
 
 
-def contract(bar: str, window: int, action: ActionSpec) -> Contract:
-    """Compose the contract of raw bars, position and portfolio.
+def contract(
+    bar: str,
+    window: int,
+    action: ActionSpec,
+    seen: Sequence[str] = (),
+    signals: Mapping[str, dict[str, Any]] | None = None,
+) -> Contract:
+    """Compose the contract of raw bars, position, portfolio and, where signals are seen, context.
 
     Parameters
     ----------
@@ -66,6 +88,10 @@ def contract(bar: str, window: int, action: ActionSpec) -> Contract:
         Number of bars in the window: what the feature recipe looks back over.
     action
         The action space.
+    seen
+        Signals that make the context, in its order.
+    signals
+        Settings by name, of those that are seen and of those that bound.
     """
     bars = TensorSpec(
         "bars",
@@ -97,4 +123,8 @@ def contract(bar: str, window: int, action: ActionSpec) -> Contract:
         ),
         "the decision",
     )
-    return Contract(bar, window, (bars, position, portfolio), action)
+    inputs = [bars, position, portfolio]
+    if seen:
+        columns, units = context_columns(seen)
+        inputs.append(TensorSpec("context", (len(columns),), columns, units, "the turn, before the decision"))
+    return Contract(bar, window, tuple(inputs), action, signals=dict(signals or {}))

@@ -75,8 +75,8 @@ class AccountTracker:
         """Sum of absolute positions, quote."""
         return float(np.abs(self.notional).sum())
 
-    def position(self, budget: float) -> NDArray[np.float32]:
-        """Position columns, float32 (instruments, 5)."""
+    def position(self, budget: float | Floats) -> NDArray[np.float32]:
+        """Position columns, float32 (instruments, 5); budgets in quote."""
         columns = position_columns(self.quantity, self.entry_price, self.close, self.bars_held, budget, self.equity)
         return np.stack(columns, -1).astype(np.float32)
 

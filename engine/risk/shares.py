@@ -49,16 +49,3 @@ def inverse_volatility(volatility: Floats, target_volatility: float, most_gross:
     """
     weights = target_volatility / (len(volatility) * volatility)
     return np.asarray(weights * min(1.0, most_gross / float(weights.sum())), dtype=np.float64)
-
-
-def sized(weights: Floats, confidence: Floats) -> Floats:
-    """Scale weights by confidence; nothing is made larger.
-
-    Parameters
-    ----------
-    weights : float64 of shape (N,)
-        Of a budget or of what holds instead.
-    confidence : float64 of shape (N,)
-        From 0 to 1; clipped, and 0 where it is not a number.
-    """
-    return weights * np.clip(np.nan_to_num(confidence, nan=0.0, posinf=0.0, neginf=0.0), 0.0, 1.0)

@@ -77,7 +77,16 @@ class OffPolicy(ABC):
             self._table = graph.trunk.table(graph.normaliser(market.tape.features))
         self._discrete = graph.spec.kind == "discrete7"
         dtype = torch.int64 if self._discrete else torch.float32
-        self.memory = Replay(training.replay, self._width, training.discount, n_step, prioritised, dtype, market.device)
+        self.memory = Replay(
+            training.replay,
+            self._width,
+            training.discount,
+            n_step,
+            prioritised,
+            dtype,
+            market.device,
+            graph.trunk.account_width,
+        )
         self._rate = LearningRate(training.schedule, training.learning_rate, self.iterations)
         self._modules: dict[str, nn.Module] = {"weights": graph}
         self._optimisers: dict[str, tuple[torch.optim.Optimizer, Named]] = {}

@@ -34,14 +34,14 @@ from models.algorithms.learner import (
 )
 from models.features import STEPS
 from models.market import Market
-from models.networks import ACCOUNT_WIDTH, SIZE_COLUMN, PolicyGraph, mask_logits
+from models.networks import SIZE_COLUMN, PolicyGraph, mask_logits
 from models.schedule import LearningRate
 
 ENTROPY_OF_UNIT_NORMAL = 0.5 * math.log(2.0 * math.pi * math.e)
 
 
 class Rollout(NamedTuple):
-    """What the accounts saw and did: tensors of shape (S, B), `account` of shape (S, B, 13).
+    """What the accounts saw and did: tensors of shape (S, B), `account` of shape (S, B, A).
 
     `row` is int32: windows are not stored, they are gathered again from the rows on which they end. `cut_value` is the value of the
     last observation of an episode that was cut short, and 0 elsewhere: what was seen there is not stored either.
@@ -159,7 +159,7 @@ class Ppo:
         answer = torch.int64 if self.graph.spec.kind == "discrete7" else torch.float32
         return Rollout(
             row=torch.empty(shape, dtype=torch.int32, device=device),
-            account=torch.empty((*shape, ACCOUNT_WIDTH), device=device),
+            account=torch.empty((*shape, self.graph.trunk.account_width), device=device),
             action=torch.empty(shape, dtype=answer, device=device),
             log_prob=torch.empty(shape, device=device),
             value=torch.empty(shape, device=device),

@@ -27,7 +27,7 @@ SMALLEST_ERROR = 1e-6
 
 
 class Batch(NamedTuple):
-    """Decisions to learn from: tensors of shape (B,), `account` and `final_account` of shape (B, 13).
+    """Decisions to learn from: tensors of shape (B,), `account` and `final_account` of shape (B, A).
 
     Attributes
     ----------
@@ -82,6 +82,8 @@ class Replay:
         int64 or float32.
     device
         Where it lives.
+    account_width
+        Columns of the account as the policy sees it.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Replay:
         prioritised: bool,
         action_dtype: torch.dtype,
         device: torch.device,
+        account_width: int = ACCOUNT_WIDTH,
     ) -> None:
         self._settings, self._width, self._discount, self._n_step = settings, width, discount, n_step
         self.capacity = settings.capacity // width * width
@@ -101,12 +104,12 @@ class Replay:
         self._action_dtype = action_dtype
         shapes: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {
             "row": (torch.int32, ()),
-            "account": (torch.float32, (ACCOUNT_WIDTH,)),
+            "account": (torch.float32, (account_width,)),
             "action": (kept, ()),
             "reward": (torch.float32, ()),
             "discount": (torch.float32, ()),
             "final_row": (torch.int32, ()),
-            "final_account": (torch.float32, (ACCOUNT_WIDTH,)),
+            "final_account": (torch.float32, (account_width,)),
         }
         self._columns = {
             name: torch.zeros((self.capacity, *shape), dtype=dtype, device=device)

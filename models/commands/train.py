@@ -125,6 +125,7 @@ def describe(config: Config, result: "TrainingResult", command: str, compared: "
         },
         evaluation=evaluation,
         code_version=code_version(),
+        signals=result.signals,
         card=card(config, result.data, seeds, result.best.seed, evaluation, command),
     )
 

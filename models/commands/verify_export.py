@@ -11,6 +11,7 @@ from engine.console import emit, out
 from engine.contract.config import Config, load
 from engine.contract.errors import ConfigError, broken
 from engine.policy.registry import resolve
+from models.context import hear
 from models.degeneracy import RULES, breaches
 from models.export import load_graph, verify_export
 from models.tape import make_tape, read_histories
@@ -63,7 +64,9 @@ def figures_on(config: Config, folder: Path) -> dict[str, float]:
     """Replay a policy over the span of [data] and measure it."""
     torch.set_num_threads(1)
     graph = load_graph(folder)[0].eval()
-    tape = make_tape(read_histories(config, *config.span_ns), config.venue, graph.network["recipe"])
+    histories = read_histories(config, *config.span_ns)
+    heard = hear(config, histories, graph.network.get("context", ()))
+    tape = make_tape(histories, config.venue, graph.network["recipe"], heard=heard)
     span = (tape.first_turn, len(tape.ts_turn))
     return figures(replay([graph], tape, config.venue, config.limits, *span), graph.spec, config.universe.bar)
 

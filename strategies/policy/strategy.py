@@ -73,6 +73,7 @@ class PolicyStrategy(GatedStrategy):
         self.policy_name, self.policy_version = session.manifest.name, session.manifest.version
         self.observer: Observer | None = None
         self._session = session
+        self._signals = contract.context_signals
         self._action = contract.action
         self._executor = None
         if executor != "own" and executor != contract.action.kind:
@@ -89,13 +90,15 @@ class PolicyStrategy(GatedStrategy):
         ready = [index for index in present if self._window.full(index)]
         if not ready:
             return []
-        budget = self.mandate.limits.max_position_frac * self.account.equity
         portfolio = self.account.portfolio()
         inputs = {
             "bars": self._window.rows(ready),
-            "position": self.account.position(budget)[ready],
+            "position": self.account.position(self.budget)[ready],
             "portfolio": np.repeat(portfolio[None], len(ready), axis=0),
         }
+        if self._signals:
+            said = np.concatenate([turn.signals[name][ready] for name in self._signals], -1)
+            inputs["context"] = said.astype(np.float32)
         answer = self._session(inputs)
         if self._action.kind == "discrete7":
             self.entropy = entropy_nats(answer.logits)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch
 import models.accounting
 from catalogs.arrays import Bars, Funding
 from engine.contract.calendar import NS_PER_SEC
-from engine.contract.config import Config, parse
+from engine.contract.config import Actors, Config, parse
 from engine.contract.instrument import InstrumentSpec
 from models.equivalence import Equivalence, equivalence
 
@@ -84,6 +85,20 @@ def test_same_answers_give_the_same_lots_money_rewards_and_masks(instruments, re
         assert found.occurred["flips"] > 0
     for name in ("long positions", "partial reductions", "masked answers", "refusals by the gate", "gaps in the data"):
         assert found.occurred[name] > 0, name
+
+
+def test_signals_that_are_seen_and_that_bound_positions_are_the_same_in_both():
+    config = configured(["BTCUSDT-PERP.SIM", "ETHUSDT.SIM"])
+    changes = {"reduce_above": 0.3, "exit_above": 0.6}
+    actors = Actors(changepoint=changes, risk_budget={"target_volatility": 0.5, "half_life": 100.0})
+    training = msgspec.structs.replace(config.training, context=["risk_budget", "changepoint"])
+    config = msgspec.structs.replace(config, actors=actors, training=training)
+    found = equivalence(config, [history(*one) for one in (("BTCUSDT-PERP.SIM", 0), ("ETHUSDT.SIM", 1))], STEPS, seed=3)
+    assert found.verdict.passed, found.verdict.first_difference
+    assert found.largest["equity"] < 1e-9
+    plain = compared(["BTCUSDT-PERP.SIM", "ETHUSDT.SIM"])
+    assert found.verdict.checked - plain.verdict.checked == 2 * 9 * found.steps
+    assert found.occurred["long positions"] != plain.occurred["long positions"]
 
 
 @pytest.mark.parametrize("fault", ["fee on half the turnover", "funding with the wrong sign", "a lot rounded up"])

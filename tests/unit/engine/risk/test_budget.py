@@ -6,7 +6,7 @@ import pytest
 from engine.contract.errors import ConfigError, DataError
 from engine.risk.budget import NS_PER_DAY, Budget, BudgetConfig, BudgetRefusal, RiskBudget, allocate
 from engine.risk.covariance import CovarianceEstimate
-from engine.risk.shares import diversification, inverse_volatility, risk_shares, sized
+from engine.risk.shares import diversification, inverse_volatility, risk_shares
 
 ALL = np.ones(2, dtype=bool)
 
@@ -163,11 +163,6 @@ def test_refusal_without_a_previous_budget_holds_inverse_volatility():
 
 def test_inverse_volatility_stays_within_the_largest_gross():
     np.testing.assert_allclose(inverse_volatility(np.array([0.1, 0.3]), 0.2, 0.8), [0.6, 0.2])
-
-
-def test_confidence_makes_nothing_larger():
-    got = sized(np.array([1.0, 1.0, 1.0, 1.0, 1.0]), np.array([0.25, 2.0, -1.0, np.nan, np.inf]))
-    np.testing.assert_array_equal(got, [0.25, 1.0, 0.0, 0.0, 0.0])
 
 
 def test_restored_budget_answers_the_rest_of_the_day():

@@ -1,0 +1,60 @@
+"""What all signals are: a core that hears every turn, says one row per instrument, and can be saved."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.contract.messages import Turn
+
+Floats = NDArray[np.float64]
+
+
+class Signal(Protocol):
+    """A core behind an actor; the same object is replayed over history for training."""
+
+    @property
+    def name(self) -> str:
+        """Its key in `engine.contract.signals.COLUMNS`, and its section in the configuration."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Plain values that decide what it says; a policy carries them, so that it never trades on other ones."""
+
+    def hear(self, turn: Turn) -> Floats:
+        """Take in a turn, warm-up included, and return float64 (instruments, columns). Known at: `turn.ts_event`."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `restore` needs."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state; what follows has the same bits as without the interruption."""
+
+
+class LogReturns:
+    """Log return of every instrument since its last bar.
+
+    Parameters
+    ----------
+    instruments
+        Number of instruments N.
+    """
+
+    def __init__(self, instruments: int) -> None:
+        self._log_close = np.full(instruments, np.nan)
+
+    def hear(self, turn: Turn) -> Floats:
+        """Return float64 (N,); NaN without a bar, for the first bar, and where a close is not positive. A return spans a gap."""
+        closes = np.array([np.nan if row is None or not row[3] > 0.0 else row[3] for row in turn.rows])
+        log_close = np.log(closes)
+        found = log_close - self._log_close
+        self._log_close = np.where(np.isnan(log_close), self._log_close, log_close)
+        return found
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `restore` needs."""
+        return {"log_close": self._log_close.copy()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._log_close = np.array(state["log_close"], dtype=np.float64)
