@@ -1,5 +1,6 @@
-"""How fast the full stack runs, as ratios within one process: gate, journal, sizing and orders around one inference a bar."""
+"""How fast the full stack runs, as ratios within one process: four actors, gate, journal and orders around one inference a bar."""
 
+import datetime as dt
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,6 +27,12 @@ from strategies.feed import Market, chunks
 
 INSTRUMENT = "TRENDUSDT.SIM"
 REPEATS = 3
+
+BEFORE = 3_000
+"""Bars before the span: the regime is fitted on them, and the signals warm up."""
+
+START = dt.datetime(2020, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=BEFORE)
+"""The first bar that is decided on; generated markets begin with 2020."""
 
 
 class Measurement(msgspec.Struct, frozen=True):
@@ -87,7 +94,7 @@ def backtest(policy: str, bars: int, longer: int) -> list[Measurement]:
         Bars of the generated trend market.
     """
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        store_markets(Path(folder), synthesise("trend", longer, 11))
+        store_markets(Path(folder), synthesise("trend", longer + BEFORE, 11))
         config = _config(folder, policy)
         market, session = load(config)
         assert session is not None
@@ -114,10 +121,16 @@ def backtest(policy: str, bars: int, longer: int) -> list[Measurement]:
 def _config(catalog: str, policy: str) -> Config:
     return parse(
         {
-            "data": {"catalog": catalog},
+            "data": {"catalog": catalog, "start": START},
             "universe": {"instruments": [INSTRUMENT]},
             "policy": {"path": policy},
             "limits": {"max_position_frac": 0.05},
+            "actors": {
+                "regime": {"fit_end": START},
+                "changepoint": {"acts": False},
+                "risk_budget": {},
+                "breaker": {"confidence": None},
+            },
         }
     )
 

@@ -23,6 +23,24 @@ P11, P12, P22, H1, H2 = 0, 1, 2, 3, 4
 
 
 @njit(cache=True)
+def standardise(
+    x: Floats, square: Floats, weight: Floats, seen: Ints, keep: float, warmup: int, floor: float, out: Floats
+) -> None:
+    """Divide observations by the root mean square of those before them, then learn from them; see `CausalStandardiser`."""
+    for n in range(len(x)):
+        out[n] = np.nan
+        if not abs(x[n]) < LARGEST:
+            continue
+        if seen[n] >= warmup:
+            volatility = math.sqrt(square[n] / weight[n])
+            if volatility > floor:
+                out[n] = x[n] / volatility
+        square[n] = keep * square[n] + (1.0 - keep) * x[n] ** 2
+        weight[n] = keep * weight[n] + (1.0 - keep)
+        seen[n] += 1
+
+
+@njit(cache=True)
 def settle(
     log_mass: Floats,
     run: Ints,

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.changepoint.kernels import standardise
 from engine.contract.errors import ConfigError, DataError, broken
 
 Floats = npt.NDArray[np.float64]
@@ -57,7 +58,7 @@ class CausalStandardiser:
         Parameters
         ----------
         x : float64 of shape (N,)
-            Observations; what is not finite is missing, standardises to NaN and teaches nothing.
+            Observations; what is not finite, or beyond 1e100, is missing, standardises to NaN and teaches nothing.
 
         Returns
         -------
@@ -65,18 +66,11 @@ class CausalStandardiser:
             NaN where x is missing, during the warm-up, and where nothing has moved. Known at: the time of x; the divisor
             was known before.
         """
-        x = np.asarray(x, dtype=np.float64)
+        x = np.ascontiguousarray(x, dtype=np.float64)
         if x.shape != self._square.shape:
             raise DataError(broken("observations", f"have the shape {self._square.shape}", x.shape))
-        volatility = self.volatility
-        usable = np.isfinite(x) & (volatility > self.floor)
-        standardised = np.divide(x, volatility, out=np.full_like(x, np.nan), where=usable)
-        finite = np.abs(x) < 1e100
-        self._square = np.where(
-            finite, self.keep * self._square + (1.0 - self.keep) * np.where(finite, x, 0.0) ** 2, self._square
-        )
-        self._weight = np.where(finite, self.keep * self._weight + (1.0 - self.keep), self._weight)
-        self._seen += finite
+        standardised = np.empty_like(x)
+        standardise(x, self._square, self._weight, self._seen, self.keep, self.warmup, self.floor, standardised)
         return standardised
 
     def state(self) -> dict[str, Any]:

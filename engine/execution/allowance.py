@@ -4,16 +4,16 @@ The budget of an instrument, the value that an exposure of 1 means, is `limits.m
 gives it less. A ceiling bounds the exposure that a decision may lead to: at a daily rebalance 1, after a change half or nothing.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from engine.changepoint.estimate import Advice, advise
 from engine.contract.arrays import namespace
 from engine.contract.config import Limits
-from engine.contract.signals import names
 from engine.signals.settings import SignalSettings
 
 Floats = NDArray[np.float64]
@@ -27,8 +27,10 @@ BAND = 0.10
 REDUCED = 0.5
 """Ceiling after a change that asks to reduce."""
 
-WEIGHT, REBALANCED = (names("risk_budget").index(name) for name in ("weight", "rebalanced"))
-RECENT = names("changepoint").index("recent")
+WEIGHT, REBALANCED, RECENT = 0, 3, 0
+"""Places of these columns; constants, because the compiler's cache does not notice a change in another file."""
+
+NOTHING = np.zeros((0, 0, 0))
 
 
 class Allowance(NamedTuple):
@@ -58,21 +60,50 @@ def allowance(
     shape
         (..., N).
     """
-    budget = np.full(shape, limits.max_position_frac)
-    ceiling = np.full(shape, np.inf)
-    if settings.risk_budget is not None:
-        said = signals["risk_budget"]
-        weight = np.minimum(said[..., WEIGHT], limits.max_position_frac)
-        nothing = weight < LEAST_SHARE * limits.max_position_frac
-        budget = np.where(nothing, budget, weight)
-        rebalanced = np.broadcast_to(said[..., REBALANCED].max(-1, keepdims=True) > 0.0, shape)
-        ceiling = np.where(nothing, 0.0, np.where(rebalanced, 1.0, ceiling))
-    if settings.changepoint is not None and settings.changepoint.acts:
-        bounds = settings.changepoint.reduce_above, settings.changepoint.exit_above
-        advice = advise(signals["changepoint"][..., RECENT], *bounds)
-        bound = np.where(advice == Advice.EXIT, 0.0, np.where(advice == Advice.REDUCE, REDUCED, np.inf))
-        ceiling = np.minimum(ceiling, bound)
-    return Allowance(budget, ceiling)
+    turns, instruments = math.prod(shape[:-1]), shape[-1]
+    budget, ceiling = np.empty((turns, instruments)), np.empty((turns, instruments))
+    acts = settings.changepoint is not None and settings.changepoint.acts
+    reduce_above, exit_above = np.inf, np.inf
+    if settings.changepoint is not None and acts:
+        reduce_above, exit_above = settings.changepoint.reduce_above, settings.changepoint.exit_above
+    bound(
+        signals["risk_budget"].reshape(turns, instruments, -1) if settings.risk_budget is not None else NOTHING,
+        signals["changepoint"].reshape(turns, instruments, -1) if acts else NOTHING,
+        limits.max_position_frac,
+        reduce_above,
+        exit_above,
+        budget,
+        ceiling,
+    )
+    return Allowance(budget.reshape(shape), ceiling.reshape(shape))
+
+
+@njit(cache=True)
+def bound(
+    budgets: Floats,
+    changes: Floats,
+    most: float,
+    reduce_above: float,
+    exit_above: float,
+    budget: Floats,
+    ceiling: Floats,
+) -> None:
+    """Fill budget and ceiling, float64 (turns, N), from what the two signals say, (turns, N, columns) or without columns."""
+    for g in range(budget.shape[0]):
+        rebalanced = False
+        for n in range(budget.shape[1]):
+            rebalanced |= budgets.shape[2] > 0 and budgets[g, n, REBALANCED] > 0.0
+        for n in range(budget.shape[1]):
+            budget[g, n], ceiling[g, n] = most, np.inf
+            if budgets.shape[2] > 0:
+                weight = min(budgets[g, n, WEIGHT], most)
+                nothing = not weight >= LEAST_SHARE * most
+                budget[g, n] = most if nothing else weight
+                ceiling[g, n] = 0.0 if nothing else 1.0 if rebalanced else np.inf
+            if changes.shape[2] > 0:
+                recent = changes[g, n, RECENT]
+                after = 0.0 if recent > exit_above else REDUCED if recent > reduce_above else np.inf
+                ceiling[g, n] = min(ceiling[g, n], after)
 
 
 def capped(target: Any, ceiling: Any) -> Any:

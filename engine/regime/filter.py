@@ -96,7 +96,30 @@ class RegimeFilter:
         DataError
             A shape is another.
         """
-        bars = np.array([high, low, close], dtype=np.float64)
+        observed = self.advance(np.array([high, low, close], dtype=np.float64))
+        probabilities = self._probabilities.copy()
+        return RegimeEstimate(
+            probabilities,
+            self._memory[:, LABEL].astype(np.int8),
+            risk_view(probabilities, self._memory[:, RULES + SIDE] > 0.0),
+            shape_view(probabilities),
+            self._volatility.copy(),
+            self._trend.copy(),
+            observed,
+        )
+
+    @property
+    def probabilities(self) -> Floats:
+        """Of `Regime`, float64 (N, 7), as they are now: not a copy."""
+        return self._probabilities
+
+    @property
+    def known(self) -> Flags:
+        """Whether there is a belief: a volatility was known; bool (N,)."""
+        return self._memory[:, LABEL] >= 0.0
+
+    def advance(self, bars: Floats) -> Flags:
+        """Take in bars, float64 (3, N): high, low, close; return which came, bool (N,). As `update`, without an estimate."""
         if bars.shape != (3, len(self._memory)):
             raise DataError(broken("bars", f"have the shape (3, {len(self._memory)})", bars.shape))
         observed = np.zeros(len(self._memory), dtype=np.bool_)
@@ -115,16 +138,7 @@ class RegimeFilter:
             self._trend,
             self._probabilities,
         )
-        probabilities = self._probabilities.copy()
-        return RegimeEstimate(
-            probabilities,
-            self._memory[:, LABEL].astype(np.int8),
-            risk_view(probabilities, self._memory[:, RULES + SIDE] > 0.0),
-            shape_view(probabilities),
-            self._volatility.copy(),
-            self._trend.copy(),
-            observed,
-        )
+        return observed
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs, as arrays by name; the parameters aside."""

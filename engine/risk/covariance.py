@@ -4,11 +4,15 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from engine.contract.errors import ConfigError, DataError, broken
 
 Floats = npt.NDArray[np.float64]
 Target = Literal["none", "diagonal", "identity"]
+
+LARGEST = 1e50
+"""Returns beyond it cannot be taken to the fourth power safely; they count as missing."""
 
 
 class CovarianceEstimate(NamedTuple):
@@ -80,18 +84,7 @@ class OnlineCovariance:
         returns = np.asarray(returns, dtype=np.float64)
         if returns.shape != self._weight.shape:
             raise DataError(broken("returns", f"have the shape {self._weight.shape}", returns.shape))
-        there = np.abs(returns) < 1e50
-        if not there.any():
-            return
-        x = np.where(there, returns, 0.0)
-        square = x * x
-        norm = float(square.sum())
-        self._products *= self.keep
-        self._products += np.outer(x, x)
-        self._weight = self.keep * self._weight + there
-        self._observations += there
-        added = (1.0, 1.0, norm * norm, float((square * square).sum()))
-        self._sums = np.array([self.keep, self.keep**2, self.keep, self.keep]) * self._sums + added
+        learn(np.ascontiguousarray(returns), self._products, self._weight, self._observations, self._sums, self.keep)
 
     def estimate(self) -> CovarianceEstimate:
         """Return the covariance as it is now. Known at: the time of the last return."""
@@ -142,3 +135,29 @@ class OnlineCovariance:
         self._weight = np.array(state["weight"], dtype=np.float64)
         self._observations = np.array(state["observations"], dtype=np.int64)
         self._sums = np.array(state["sums"], dtype=np.float64)
+
+
+@njit(cache=True)
+def learn(
+    returns: Floats, products: Floats, weight: Floats, observations: npt.NDArray[np.int64], sums: Floats, keep: float
+) -> None:
+    """Add one return per instrument to the weighted sums; nothing where all are missing."""
+    instruments, norm, fourth, some = len(returns), 0.0, 0.0, False
+    for i in range(instruments):
+        if abs(returns[i]) < LARGEST:
+            some = True
+            norm += returns[i] ** 2
+            fourth += returns[i] ** 4
+    if not some:
+        return
+    for i in range(instruments):
+        there = abs(returns[i]) < LARGEST
+        weight[i] = keep * weight[i] + (1.0 if there else 0.0)
+        observations[i] += 1 if there else 0
+        for j in range(instruments):
+            both = there and abs(returns[j]) < LARGEST
+            products[i, j] = keep * products[i, j] + (returns[i] * returns[j] if both else 0.0)
+    sums[0] = keep * sums[0] + 1.0
+    sums[1] = keep**2 * sums[1] + 1.0
+    sums[2] = keep * sums[2] + norm**2
+    sums[3] = keep * sums[3] + fourth

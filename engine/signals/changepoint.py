@@ -56,8 +56,10 @@ class ChangepointSignal:
         said[:, 0] = estimate.recent
         said[:, 1] = np.log1p(estimate.expected_run) / LENGTH_SCALE
         said[:, 2] = np.log1p(estimate.map_drop) / LENGTH_SCALE
-        said[:, 3] = self._observed > self._settings.recent_run
-        said[self._observed <= self._settings.recent_run] = 0.0
+        known = self._observed > self._settings.recent_run
+        said[:, 3] = known
+        if not known.all():
+            said[~known] = 0.0
         return said
 
     def state(self) -> dict[str, Any]:

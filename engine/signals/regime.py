@@ -28,7 +28,7 @@ class RegimeSignal:
     def __init__(self, parameters: Sequence[RegimeParameters]) -> None:
         self._parameters = list(parameters)
         self._filter = RegimeFilter(parameters)
-        self._said = np.zeros((len(parameters), len(names(self.name))))
+        self._columns = len(names(self.name))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -37,12 +37,14 @@ class RegimeSignal:
 
     def hear(self, turn: Turn) -> Floats:
         """Filter a turn's bars; an instrument without a bar keeps its belief."""
-        bars = np.array([ABSENT if row is None else row[1:4] for row in turn.rows], dtype=np.float64).T
-        estimate = self._filter.update(*bars)
-        known = estimate.regime >= 0
-        self._said[:, :-1] = np.where(known[:, None], estimate.probabilities, 0.0)
-        self._said[:, -1] = known
-        return self._said.copy()
+        bars = np.array([ABSENT if row is None else row[1:4] for row in turn.rows], dtype=np.float64)
+        self._filter.advance(np.ascontiguousarray(bars.T))
+        said, known = np.empty((len(bars), self._columns)), self._filter.known
+        said[:, :-1] = self._filter.probabilities
+        said[:, -1] = known
+        if not known.all():
+            said[~known] = 0.0
+        return said
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs."""

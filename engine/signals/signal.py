@@ -1,5 +1,6 @@
 """What all signals are: a core that hears every turn, says one row per instrument, and can be saved."""
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,10 +46,12 @@ class LogReturns:
 
     def hear(self, turn: Turn) -> Floats:
         """Return float64 (N,); NaN without a bar, for the first bar, and where a close is not positive. A return spans a gap."""
-        closes = np.array([np.nan if row is None or not row[3] > 0.0 else row[3] for row in turn.rows])
-        log_close = np.log(closes)
-        found = log_close - self._log_close
-        self._log_close = np.where(np.isnan(log_close), self._log_close, log_close)
+        found = np.full(len(self._log_close), np.nan)
+        for index, row in enumerate(turn.rows):
+            if row is not None and row[3] > 0.0:
+                log_close = math.log(row[3])
+                found[index] = log_close - self._log_close[index]
+                self._log_close[index] = log_close
         return found
 
     def state(self) -> dict[str, Any]:

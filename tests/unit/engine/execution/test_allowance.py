@@ -8,7 +8,7 @@ import torch
 
 from engine.contract.config import Limits
 from engine.contract.signals import names
-from engine.execution.allowance import allowance, by_confidence, capped
+from engine.execution.allowance import REBALANCED, RECENT, WEIGHT, allowance, by_confidence, capped
 from engine.signals.settings import ChangepointSettings, RiskBudgetSettings, SignalSettings
 
 LIMITS = Limits(max_position_frac=0.5)
@@ -20,6 +20,12 @@ def said(signal: str, **columns: list[float]) -> np.ndarray:
     for name, values in columns.items():
         rows[:, names(signal).index(name)] = values
     return rows
+
+
+def test_places_of_the_columns_are_those_of_the_contract():
+    assert names("risk_budget")[WEIGHT] == "weight"
+    assert names("risk_budget")[REBALANCED] == "rebalanced"
+    assert names("changepoint")[RECENT] == "recent"
 
 
 def test_without_signals_the_limit_is_the_budget_and_nothing_is_bounded():
