@@ -3,6 +3,7 @@
 import importlib
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from engine.contract.calendar import bar_ns
 from engine.contract.config import Config
 from engine.contract.errors import ConfigError, PolicyError, broken
 from engine.contract.instrument import InstrumentSpec
+from engine.contract.messages import Turn
 from engine.journal.blotter import Blotter
 from engine.journal.journal import Journal
+from engine.journal.state import Component
 from engine.policy.registry import resolve
 from engine.policy.session import PolicySession
 from engine.risk.breaker import Breaker
@@ -48,6 +51,16 @@ class Assembly:
     strategy: GatedStrategy
     journal: Journal
     blotter: Blotter
+
+    @cached_property
+    def components(self) -> dict[str, Component]:
+        """Whoever remembers something from turn to turn: all that have a `name`, `state` and `restore`, by name."""
+        return {part.name: part for part in (*self.actors, self.strategy) if hasattr(part, "restore")}
+
+    def end_turn(self, turn: Turn) -> None:
+        """End a turn that all have heard in the journal; one in which a component raised is not ended."""
+        if all(part.failure is None for part in (*self.actors, self.strategy)):
+            self.journal.end_turn(turn.ts_event, self.components)
 
 
 def load_session(config: Config) -> PolicySession | None:
@@ -98,6 +111,7 @@ def assemble(
     *,
     holds_orders: bool = True,
     deadline_ns: int = 0,
+    journal: Journal | None = None,
 ) -> Assembly:
     """Compose conductor, actors and strategy.
 
@@ -113,9 +127,12 @@ def assemble(
         True in back test and replay.
     deadline_ns
         How long a turn waits for missing bars.
+    journal
+        Where decisions are written; None keeps them in memory.
     """
     _check_quotes(config, instruments)
-    journal, blotter = Journal(), Blotter([spec.instrument_id for spec in instruments])
+    journal = Journal() if journal is None else journal
+    blotter = Blotter([spec.instrument_id for spec in instruments])
     mandate = Mandate(
         instruments,
         config.universe.bar,
@@ -140,7 +157,9 @@ def assemble(
     actors: list[Any] = [conductor, *map(SignalActor, signals)]
     if mandate.breaker is not None:
         actors.append(BreakerActor(mandate.breaker, blotter, strategy.reading))
-    return Assembly(conductor, tuple(actors), strategy, journal, blotter)
+    assembly = Assembly(conductor, tuple(actors), strategy, journal, blotter)
+    conductor.after = assembly.end_turn
+    return assembly
 
 
 def _breaker(config: Config, instruments: tuple[InstrumentSpec, ...]) -> Breaker | None:

@@ -1,6 +1,7 @@
 """A back test: one configuration over history in NautilusTrader's engine, in chunks of time."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,13 +18,16 @@ from catalogs.instruments import currency, nautilus_instrument
 from catalogs.storage import bar_type
 from engine.contract.config import Config
 from engine.contract.errors import HuracanError, broken
+from engine.contract.messages import Turn
 from engine.journal.blotter import Blotter
 from engine.journal.journal import Journal
+from engine.journal.resumed import ReplayDiffers
 from engine.policy.session import PolicySession
 from strategies import signals
 from strategies.assembly import Assembly, assemble, load_session, warm_up_bars
 from strategies.base import GatedStrategy
 from strategies.feed import Market, chunks, read_market
+from strategies.interruption import Interruption
 
 BPS = Decimal(10_000)
 
@@ -73,7 +77,12 @@ def load(config: Config) -> tuple[Market, PolicySession | None]:
 
 
 def run(
-    config: Config, market: Market, session: PolicySession | None, log: Path | None = None, prepare: Any = None
+    config: Config,
+    market: Market,
+    session: PolicySession | None,
+    log: Path | None = None,
+    prepare: Any = None,
+    journal: Journal | None = None,
 ) -> Outcome:
     """Run one strategy over one market.
 
@@ -83,15 +92,21 @@ def run(
         File for the engine's warnings and errors; None keeps none.
     prepare
         Called with the assembly before the run, for whoever looks on.
+    journal
+        Where decisions are written, and turns are ended; None keeps them in memory.
 
     Raises
     ------
     RunFailure
         A component raised; the first exception is its cause.
+    ReplayDiffers
+        The journal was written before, and something did not come again.
+    KeyboardInterrupt
+        Ctrl-C; the run was stopped at the end of a turn.
     """
     specs = tuple(part.bars.instrument for part in market.parts)
     bar_types = [bar_type(spec.instrument_id, config.universe.bar) for spec in specs]
-    assembly = assemble(config, specs, bar_types, market.first_decision_ns, session)
+    assembly = assemble(config, specs, bar_types, market.first_decision_ns, session, journal=journal)
     if prepare is not None:
         prepare(assembly)
     engine = BacktestEngine(_engine_config(log))
@@ -102,7 +117,10 @@ def run(
         for actor in assembly.actors:
             engine.add_actor(actor)
         engine.add_strategy(assembly.strategy)
-        events, seconds = _stream(engine, config, market, assembly)
+        with Interruption() as interruption:
+            assembly.conductor.after = _stopping(assembly, interruption)
+            events, seconds = _stream(engine, config, market, assembly, interruption)
+        assembly.journal.end()
         settlements = _settlements(engine)
     finally:
         engine.dispose()
@@ -139,7 +157,18 @@ def _add_venue(engine: BacktestEngine, config: Config, venue: Venue) -> None:
     )
 
 
-def _stream(engine: BacktestEngine, config: Config, market: Market, assembly: Assembly) -> tuple[int, float]:
+def _stopping(assembly: Assembly, interruption: Interruption) -> Callable[[Turn], None]:
+    def end(turn: Turn) -> None:
+        assembly.end_turn(turn)
+        if interruption.noted:
+            assembly.conductor.shutdown_system("interrupted")
+
+    return end
+
+
+def _stream(
+    engine: BacktestEngine, config: Config, market: Market, assembly: Assembly, interruption: Interruption
+) -> tuple[int, float]:
     events, seconds = 0, 0.0
     for lists in chunks(market, config.venue.fill, config.venue.half_spread_bps):
         filled = [data for data in lists if data]
@@ -153,7 +182,10 @@ def _stream(engine: BacktestEngine, config: Config, market: Market, assembly: As
         engine.run(streaming=True)
         seconds += time.perf_counter() - began
         engine.clear_data()
+        interruption.check()
         for component in (*assembly.actors, assembly.strategy):
+            if isinstance(component.failure, ReplayDiffers):
+                raise component.failure
             if component.failure is not None:
                 name = type(component).__name__
                 raise RunFailure(

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from engine.actors.guard import guarded
 from engine.contract.calendar import bar_ns
+from engine.contract.errors import DataError, broken
 from engine.contract.messages import STRATEGY_PRIORITY, TURN_TOPIC, Turn
 from engine.contract.signals import COLUMNS, names
 from engine.execution.allowance import allowance, by_confidence, capped
@@ -84,6 +85,7 @@ class GatedStrategy(Strategy):
         The keys beside `strategy.name` in the configuration; each subclass checks its own.
     """
 
+    name = "strategy"
     policy_name = ""
     policy_version = ""
 
@@ -125,6 +127,52 @@ class GatedStrategy(Strategy):
         self._stray = 0
         self._fills = 0
         self._json = msgspec.json.Encoder()
+
+    def state(self) -> dict[str, Any]:  # type: ignore[override]
+        """Return everything that `restore` needs at the end of a turn; a subclass adds what it remembers.
+
+        Orders stand as plain values: of one that is held its instrument, order key, client order id and signed quantity. It hides the
+        engine's own `state`, which `is_running` and its like tell as well.
+        """
+        out = {**self._on_their_way, **self._resting}
+        held = [[index, key, str(order.client_order_id), out[key][1]] for index, (order, key) in self._held.items()]
+        return {
+            "account": self.account.state(),
+            "target": self._target.copy(),
+            "held": held,
+            "on_their_way": [[key, *order] for key, order in self._on_their_way.items()],
+            "resting": [[key, *order] for key, order in self._resting.items()],
+            "order_keys": {id_: key for id_, key in self._order_keys.items() if key in out},
+            "heard_ns": list(self._heard_ns),
+            "closed": list(self._closed),
+            "entropy": self.entropy,
+            "mid": self._mid.copy(),
+            "decided_ns": self._decided_ns,
+            "stray": self._stray,
+            "fills": self._fills,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state; a held order that is not here is made again, under its client order id.
+
+        Raises
+        ------
+        DataError
+            An order that is not here was no market order.
+        """
+        here = {str(order.client_order_id): order for order, _ in self._held.values()}
+        self.account.restore(state["account"])
+        self._target, self._mid = state["target"].copy(), state["mid"].copy()
+        self._on_their_way = {key: (index, quantity) for key, index, quantity in state["on_their_way"]}
+        self._resting = {key: (index, quantity) for key, index, quantity in state["resting"]}
+        self._order_keys.update(state["order_keys"])
+        self._held = {
+            index: (here.get(client_order_id) or self._again(index, quantity, key, client_order_id), key)
+            for index, key, client_order_id, quantity in state["held"]
+        }
+        self._heard_ns, self._closed = list(state["heard_ns"]), list(state["closed"])
+        self.entropy, self._decided_ns = state["entropy"], state["decided_ns"]
+        self._stray, self._fills = state["stray"], state["fills"]
 
     def decide(self, turn: Turn, present: Sequence[int], exposure: NDArray[np.float64]) -> list[Choice]:
         """Choose for the instruments whose bar came; an instrument without a choice is left alone and not journaled.
@@ -249,7 +297,7 @@ class GatedStrategy(Strategy):
             if forced * lots < 0.0 or abs(forced) > abs(lots):
                 lots, too_small = float(np.round(forced)), 0.0
         left = self._json.encode(headroom(view, price, self.mandate.limits, guard)).decode()
-        verdict, order_key = HOLD, ""
+        verdict, order_key, approved = HOLD, "", None
         if too_small:
             verdict = BELOW_MINIMUM.format(too_small * lot * price, spec.min_notional)
         elif lots != 0.0:
@@ -259,8 +307,7 @@ class GatedStrategy(Strategy):
             if isinstance(answer, Refusal):
                 verdict, order_key = str(answer), ""
             else:
-                verdict = APPROVED
-                self._place(index, intent, order_key)
+                verdict, approved = APPROVED, intent
         self._target[index] = choice.target_exposure
         self.mandate.journal.append(
             Entry(
@@ -282,6 +329,8 @@ class GatedStrategy(Strategy):
                 missing,
             )
         )
+        if approved is not None:
+            self._place(index, approved, order_key)
 
     def _equity(self) -> float:
         balances = self.portfolio.equity(self._venue)
@@ -322,11 +371,21 @@ class GatedStrategy(Strategy):
         )
 
     def _place(self, index: int, intent: Intent, order_key: str) -> None:
+        self._admit(index, self._market(index, intent.quantity, order_key), order_key, intent)
+
+    def _market(self, index: int, signed: float, order_key: str, client_order_id: str | None = None) -> Any:
         spec = self.mandate.instruments[index]
-        side = OrderSide.BUY if intent.quantity > 0 else OrderSide.SELL
-        quantity = Quantity(abs(intent.quantity), spec.size_precision)
-        order = self.order_factory.market(self.instrument_ids[index], side, quantity, tags=[order_key])
-        self._admit(index, order, order_key, intent)
+        side = OrderSide.BUY if signed > 0 else OrderSide.SELL
+        quantity = Quantity(abs(signed), spec.size_precision)
+        named = None if client_order_id is None else ClientOrderId(client_order_id)
+        return self.order_factory.market(
+            self.instrument_ids[index], side, quantity, tags=[order_key], client_order_id=named
+        )
+
+    def _again(self, index: int, signed: float, order_key: str, client_order_id: str) -> Any:
+        if order_key in self._resting:
+            raise DataError(broken(f"held order {order_key}", "be a market order to be made again", client_order_id))
+        return self._market(index, signed, order_key, client_order_id)
 
     def _admit(self, index: int, order: Any, order_key: str, intent: Intent) -> None:
         client_order_id = str(order.client_order_id)

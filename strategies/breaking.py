@@ -1,6 +1,7 @@
 """The breaker actor: hears each turn before the strategy, and writes what stands into its context."""
 
 from collections.abc import Callable
+from typing import Any
 
 from nautilus_trader.common import DataActor, DataActorConfig
 from nautilus_trader.model import ActorId
@@ -21,6 +22,8 @@ class BreakerActor(DataActor):
         Turn to reading: the account belongs to the strategy, which hands out what it knows of it.
     """
 
+    name = "breaker"
+
     def __init__(self, breaker: Breaker, blotter: Blotter, read: Callable[[Turn], Reading]) -> None:
         super().__init__(DataActorConfig(actor_id=ActorId("BREAKER-001")))
         self.failure: Exception | None = None
@@ -31,6 +34,14 @@ class BreakerActor(DataActor):
     def __new__(cls, *_args: object, **_kwargs: object) -> "BreakerActor":
         """Hand the base class its configuration only."""
         return super().__new__(cls, DataActorConfig(actor_id=ActorId("BREAKER-001")))  # type: ignore[call-arg]
+
+    def state(self) -> dict[str, Any]:  # type: ignore[override]
+        """Return the breaker's state."""
+        return self._breaker.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state of the breaker."""
+        self._breaker.restore(state)
 
     def on_start(self) -> None:
         """Listen to turns."""

@@ -1,6 +1,7 @@
 """The conductor: the only component that hears market bars; it collects one event time and publishes one turn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from nautilus_trader.common import DataActor, DataActorConfig, TimeEvent
 from nautilus_trader.model import ActorId, Bar, BarType
@@ -25,11 +26,19 @@ class Conductor(DataActor):
         Turns that close at or before this time only warm up windows.
     deadline_ns
         Time after the close at which a turn is published without the bars that are missing.
+
+    Attributes
+    ----------
+    after
+        Called with a turn when all have heard it.
     """
+
+    name = "conductor"
 
     def __init__(self, bar_types: Sequence[str], first_decision_ns: int, deadline_ns: int = 0) -> None:
         super().__init__(DataActorConfig(actor_id=ActorId("CONDUCTOR-001")))
         self.failure: Exception | None = None
+        self.after: Callable[[Turn], None] | None = None
         self._bar_types = list(bar_types)
         self._columns = {bar_type: index for index, bar_type in enumerate(bar_types)}
         self._first_decision_ns = first_decision_ns
@@ -48,6 +57,14 @@ class Conductor(DataActor):
     def turns(self) -> int:
         """Turns published so far."""
         return self._seq
+
+    def state(self) -> dict[str, Any]:  # type: ignore[override]
+        """Return everything that `restore` needs at the end of a turn, when no other is open."""
+        return {"seq": self._seq, "closed_ns": self._closed_ns}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on after the turn of a state; bars up to it are too late."""
+        self._seq, self._closed_ns = state["seq"], state["closed_ns"]
 
     def on_start(self) -> None:
         """Subscribe to the bars."""
@@ -92,3 +109,5 @@ class Conductor(DataActor):
         self._waiting = len(self._bar_types)
         self._open_ns, self._closed_ns = None, open_ns
         self.publish_message(TURN_TOPIC, turn)
+        if self.after is not None:
+            self.after(turn)

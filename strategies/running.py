@@ -19,11 +19,15 @@ from engine.evaluation.metrics import EquityCurve, Fills, compute_metrics
 from engine.evaluation.report import write_report
 from engine.journal import run as folder_format
 from engine.journal.blotter import Blotter
+from engine.journal.resumed import ResumedJournal
+from engine.journal.store import Store
 from engine.policy.session import PolicySession
 from strategies.backtest import Outcome, load, run, with_strategy
 from strategies.baselines.random import matched
 from strategies.feed import Coverage, Market, coverage
 
+TURNS_PER_COMMIT = 256
+"""A killed back test runs again from its start, so that turns need not be durable one by one."""
 RANDOM_SEEDS = 5
 """Random runs of matched turnover; the report shows the median one by total return."""
 
@@ -54,20 +58,51 @@ def execute(
     Returns
     -------
     The run folder, and the document that `huracan backtest --json` prints.
+
+    Raises
+    ------
+    engine.journal.run.Interrupted
+        Ctrl-C; `strategies.resuming.resume` goes on with the run of its id.
     """
     market, session = load(config)
-    step = advance or (lambda *_: None)
     document: dict[str, Any] = {}
 
     def fill(folder: Path, run_id: str) -> None:
-        log = folder / folder_format.LOG
-        log.touch()
-        outcome = run(config, market, session, log=log)
-        step(1, config.strategy_name)
-        beside = _baselines(config, market, outcome, step) if baselines else {}
-        document.update(write(folder, run_id, outcome, session, beside))
+        (folder / folder_format.CONFIG).write_text(dump(config), encoding="utf-8")
+        begun = {**identity(run_id, config, market, session), "baselines": baselines}
+        folder_format.write_json(folder / folder_format.MANIFEST, begun)
+        document.update(carry_out(folder, run_id, config, market, session, advance, baselines))
 
     return folder_format.create_run(config.run.name, fill, runs), document
+
+
+def carry_out(
+    folder: Path,
+    run_id: str,
+    config: Config,
+    market: Market,
+    session: PolicySession | None,
+    advance: Any,
+    baselines: bool,
+) -> dict[str, Any]:
+    """Run with the journal in the folder's store, a new one or one that was cut short; then write every file, and drop the store.
+
+    Raises
+    ------
+    engine.journal.resumed.ReplayDiffers
+        What was stored did not come again; the folder is as it was.
+    """
+    step = advance or (lambda *_: None)
+    log, path = folder / folder_format.LOG, folder / folder_format.STORE
+    log.touch()
+    with Store(path, turns_per_commit=TURNS_PER_COMMIT) as store:
+        outcome = run(config, market, session, log=log, journal=ResumedJournal(store))
+        step(1, config.strategy_name)
+        beside = _baselines(config, market, outcome, step) if baselines else {}
+        document = write(folder, run_id, outcome, session, beside)
+    for left in (path, *path.parent.glob(f"{path.name}-*")):
+        left.unlink()
+    return document
 
 
 def metrics_of(outcome: Outcome) -> Metrics:
@@ -132,7 +167,7 @@ def write(
     """Write every file of a run folder; return the document of the command."""
     config, journal, blotter = outcome.config, outcome.journal, outcome.blotter
     refusals: dict[str, int] = {}
-    for entry in journal.entries:
+    for entry in journal:
         if entry.gate.startswith("refused: "):
             reason = entry.gate.removeprefix("refused: ").split()[0]
             refusals[reason] = refusals.get(reason, 0) + 1
@@ -141,14 +176,17 @@ def write(
         if word in ("denied", "rejected", "refused"):
             kind = f"{word} {reason.split(':')[0].split(' ')[0]}"
             refusals[kind] = refusals.get(kind, 0) + 1
-    text = dump(config)
-    (folder / folder_format.CONFIG).write_text(text, encoding="utf-8")
+    (folder / folder_format.CONFIG).write_text(dump(config), encoding="utf-8")
     journal.write(folder / folder_format.JOURNAL)
     blotter.write(folder)
     _write_baselines(folder / folder_format.BASELINES, beside)
     metrics = {"metrics": metrics_of(outcome), "baselines": {name: one.metrics for name, one in beside.items()}}
     folder_format.write_json(folder / folder_format.METRICS, metrics)
-    manifest = _manifest(run_id, outcome, session, refusals, hashlib.sha256(text.encode()).hexdigest())
+    manifest = {
+        **identity(run_id, config, outcome.market, session),
+        **_result(outcome, refusals),
+        "baselines": bool(beside),
+    }
     folder_format.write_json(folder / folder_format.MANIFEST, manifest)
     write_report(folder)
     return {
@@ -173,10 +211,8 @@ def _write_baselines(path: Path, beside: dict[str, Baseline]) -> None:
     pq.write_table(pa.table(columns), path, compression="zstd")
 
 
-def _manifest(
-    run_id: str, outcome: Outcome, session: PolicySession | None, refusals: dict[str, int], config_sha256: str
-) -> dict[str, Any]:
-    config, market = outcome.config, outcome.market
+def identity(run_id: str, config: Config, market: Market, session: PolicySession | None) -> dict[str, Any]:
+    """Return the part of the manifest that is known before a run: who decides, on which data, with which code."""
     held = read_manifest(config.data.catalog)
     datasets = {
         f"{one.instrument_id} {one.bar or one.kind}": one.sha256
@@ -184,7 +220,6 @@ def _manifest(
         if one.instrument_id in config.universe.instruments
         and (one.bar == config.universe.bar or one.kind == "funding")
     }
-    covered: list[Coverage] = coverage(market)
     return {
         "run_id": run_id,
         "mode": "backtest",
@@ -195,6 +230,15 @@ def _manifest(
         "action": None if session is None else session.contract.action.kind,
         "start": iso(market.span_ns[0]),
         "end": iso(market.span_ns[1]),
+        "datasets": datasets,
+        "config_sha256": hashlib.sha256(dump(config).encode()).hexdigest(),
+        "code_version": code_version(),
+    }
+
+
+def _result(outcome: Outcome, refusals: dict[str, int]) -> dict[str, Any]:
+    covered: list[Coverage] = coverage(outcome.market)
+    return {
         "decisions": len(outcome.journal),
         "decisions_sha256": outcome.journal.decisions_sha256,
         "events": outcome.events,
@@ -210,7 +254,4 @@ def _manifest(
             }
             for one in covered
         ],
-        "datasets": datasets,
-        "config_sha256": config_sha256,
-        "code_version": code_version(),
     }

@@ -12,7 +12,7 @@ def guarded[**P](handler: Callable[P, None]) -> Callable[P, None]:
     def kept(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             handler(*args, **kwargs)
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             component: Any = args[0]
             component.failure = component.failure or error
             raise

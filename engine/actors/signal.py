@@ -1,5 +1,7 @@
 """The actor of a signal: hears each turn in its place, and writes what its core says of every instrument."""
 
+from typing import Any
+
 from nautilus_trader.common import DataActor, DataActorConfig
 from nautilus_trader.model import ActorId
 
@@ -29,6 +31,19 @@ class SignalActor(DataActor):
     @staticmethod
     def _nautilus_config(signal: Signal) -> DataActorConfig:
         return DataActorConfig(actor_id=ActorId(f"{signal.name.upper().replace('_', '-')}-001"))
+
+    @property
+    def name(self) -> str:
+        """That of the signal."""
+        return self.signal.name
+
+    def state(self) -> dict[str, Any]:  # type: ignore[override]
+        """Return the signal's state."""
+        return self.signal.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state of the signal."""
+        self.signal.restore(state)
 
     def on_start(self) -> None:
         """Listen to turns."""

@@ -1,5 +1,6 @@
 """What became of decisions: orders, fills, the breaker's changes, and the equity at every turn, as tables."""
 
+from array import array
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,11 +106,8 @@ class Blotter:
         self.orders: dict[str, Order] = {}
         self.fills: list[Fill] = []
         self.changes: list[BreakerChange] = []
-        self._equity: list[tuple[int, float, float, float]] = []
-        self._quantity: list[NDArray[np.float64]] = []
-        self._exposure: list[NDArray[np.float64]] = []
-        self._target: list[NDArray[np.float64]] = []
-        self._close: list[NDArray[np.float64]] = []
+        self._times = array("q")
+        self._rows = array("d")
 
     def order(self, order: Order) -> None:
         """Add an order, or replace the one with the same key."""
@@ -155,11 +153,10 @@ class Blotter:
         quantity, exposure, target, close : float64 (instruments,)
             Base units; fraction of the budget held, and wanted; last close in quote.
         """
-        self._equity.append((ts_event, equity, balance, gross_frac))
-        self._quantity.append(quantity.copy())
-        self._exposure.append(exposure.copy())
-        self._target.append(target.copy())
-        self._close.append(close.copy())
+        self._times.append(ts_event)
+        self._rows.extend((equity, balance, gross_frac))
+        for values in (quantity, exposure, target, close):
+            self._rows.frombytes(values.tobytes())
 
     def orders_table(self) -> pa.Table:
         """Orders in the order in which they were decided."""
@@ -176,21 +173,13 @@ class Blotter:
     def equity_table(self) -> pa.Table:
         """One row per turn: `ts_event, equity, balance, gross_frac`, then `quantity:`, `exposure:`, `target:`,
         `close:` per instrument."""
-        columns: dict[str, Any] = {}
-        for index, (name, kind) in enumerate(
-            (("ts_event", np.int64), ("equity", np.float64), ("balance", np.float64), ("gross_frac", np.float64))
-        ):
-            columns[name] = np.array([row[index] for row in self._equity], dtype=kind)
-        for name, rows in (
-            ("quantity", self._quantity),
-            ("exposure", self._exposure),
-            ("target", self._target),
-            ("close", self._close),
-        ):
-            stacked = np.array(rows, dtype=np.float64).reshape(len(rows), len(self.instruments))
-            for index, instrument in enumerate(self.instruments):
-                columns[f"{name}:{instrument}"] = stacked[:, index]
-        return pa.table(columns)
+        of_instruments = [
+            f"{name}:{one}" for name in ("quantity", "exposure", "target", "close") for one in self.instruments
+        ]
+        names = ["equity", "balance", "gross_frac", *of_instruments]
+        rows = np.frombuffer(self._rows.tobytes(), dtype=np.float64).reshape(len(self._times), len(names))
+        columns: dict[str, Any] = {"ts_event": np.frombuffer(self._times.tobytes(), dtype=np.int64)}
+        return pa.table(columns | {name: np.ascontiguousarray(rows[:, index]) for index, name in enumerate(names)})
 
     def write(self, folder: Path) -> None:
         """Write `orders.parquet`, `fills.parquet` and `equity.parquet`, and `breaker.parquet` where the breaker changed anything."""

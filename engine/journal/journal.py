@@ -5,6 +5,7 @@ the program ran: two runs that decide the same have the same one.
 """
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.contract.errors import DataError, broken
+from engine.journal.state import Component
 
 APPROVED = "approved"
 GENESIS = hashlib.sha256(b"huracan journal 1").hexdigest()
@@ -117,8 +119,23 @@ class Journal:
         """Add one entry and advance the chain."""
         self._rows.append((*entry, self._chain.follow(entry)))
 
+    def end_turn(self, ts_event: int, components: Mapping[str, Component]) -> None:
+        """Hear that a turn is over; a journal that survives the process takes the states of the components here.
+
+        Parameters
+        ----------
+        ts_event
+            Event time of the turn, UTC ns.
+        """
+
+    def end(self) -> None:
+        """Hear that the session is over."""
+
     def __len__(self) -> int:
         return len(self._rows)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (Entry(*row[:-1]) for row in self._rows)
 
     @property
     def decisions_sha256(self) -> str:
@@ -128,7 +145,7 @@ class Journal:
     @property
     def entries(self) -> list[Entry]:
         """All entries, in the order of their decisions."""
-        return [Entry(*row[:-1]) for row in self._rows]
+        return list(self)
 
     def write(self, path: Path) -> None:
         """Write the entries with their chain as Parquet."""

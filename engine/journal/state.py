@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -11,6 +11,16 @@ import numpy as np
 from engine.contract.errors import DataError, broken
 
 ARRAY, NUMBER = "$array", "$number"
+
+
+class Component(Protocol):
+    """Whoever remembers something from turn to turn."""
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that `restore` needs, as values that `encode` allows."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state, as `decode` gives it."""
 
 
 class Saved(NamedTuple):

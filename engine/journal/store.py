@@ -15,14 +15,14 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.contract.errors import DataError, broken
 from engine.journal.journal import SCHEMA, Chain, Entry, Journal
-from engine.journal.state import Saved, decode, digest, encode
+from engine.journal.state import Component, Saved, decode, digest, encode
 
 APPLICATION_ID = 0x48555243
 FORMAT = 1
@@ -30,7 +30,9 @@ EXPORT_ROWS = 65_536
 """Rows that are in memory at a time while the journal is written as Parquet."""
 
 _NAMES = ("number", *SCHEMA.names)
-_SQL_TYPES = {"int64": "INTEGER", "double": "REAL", "string": "TEXT"}
+_SQL_TYPES = {"int64": "INTEGER", "double": "ANY", "string": "TEXT"}
+"""A REAL column would lose the sign of -0.0, and with it the chain."""
+
 _FLOATS = tuple(index for index, field in enumerate(SCHEMA) if str(field.type) == "double")
 _INSERT = f"INSERT INTO decisions ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"
 _CREATE = (
@@ -78,6 +80,7 @@ class Store:
         self._every_row = every_row
         self._turns_per_commit = turns_per_commit
         self._turns = 0
+        self._waiting: list[tuple[Any, ...]] | None = [] if turns_per_commit > 1 and not every_row else None
         with self._mapped():
             self._database = sqlite3.connect(path, isolation_level=None, timeout=5.0)
             try:
@@ -127,9 +130,13 @@ class Store:
             raise DataError(broken("store", "be a sound SQLite file", error, str(self.path))) from error
 
     def append(self, entry: Entry) -> None:
-        """Add one row to the open turn, or, with `every_row`, durably."""
+        """Add one row to the open turn, or, with `every_row`, durably; joined turns are written together when they are committed."""
         before = self._chain.head
         row = (self._rows, *entry, self._chain.follow(entry))
+        if self._waiting is not None:
+            self._waiting.append(row)
+            self._rows += 1
+            return
         try:
             with self._mapped():
                 self._begin()
@@ -173,9 +180,23 @@ class Store:
 
     def commit(self) -> None:
         """Make everything up to here durable."""
+        self._flush()
         if self._database.in_transaction:
             with self._mapped():
                 self._database.execute("COMMIT")
+
+    def _flush(self) -> None:
+        if self._waiting:
+            with self._mapped():
+                self._begin()
+                self._database.executemany(_INSERT, self._waiting)
+            self._waiting.clear()
+
+    def abandon(self) -> None:
+        """Close without the open turn: the file is left as a kill would leave it."""
+        if self._database.in_transaction:
+            self._database.execute("ROLLBACK")
+        self._database.close()
 
     def _begin(self) -> None:
         if not self._database.in_transaction:
@@ -235,6 +256,7 @@ class Store:
         self._chain, self._rows = chain, number + 1
 
     def _select(self) -> Iterator[tuple[Any, ...]]:
+        self._flush()
         with self._mapped():
             for row in self._database.execute(f"SELECT {', '.join(_NAMES)} FROM decisions ORDER BY number"):
                 yield _with_nan(row) if None in row else row
@@ -261,8 +283,41 @@ class Store:
     def __enter__(self) -> "Store":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+
+class Held(NamedTuple):
+    """What a store holds, told without verifying it: decisions, and the event time of the last one, UTC ns; -1 where there is none."""
+
+    decisions: int
+    ts_event: int
+
+
+def held(path: Path) -> Held:
+    """Look into a store, also into one that is being written, or that is not there yet.
+
+    Raises
+    ------
+    DataError
+        The file is not a store, or is damaged.
+    """
+    if not path.is_file():
+        return Held(0, -1)
+    row = None
+    try:
+        database = sqlite3.connect(path, timeout=5.0)
+        try:
+            if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'decisions'").fetchone() is not None:
+                row = database.execute("SELECT number, ts_event FROM decisions ORDER BY number DESC LIMIT 1").fetchone()
+        finally:
+            database.close()
+    except sqlite3.DatabaseError as error:
+        raise DataError(broken("store", "be a sound SQLite file", error, str(path))) from error
+    return Held(0, -1) if row is None else Held(row[0] + 1, row[1])
 
 
 class StoredJournal(Journal):
@@ -275,6 +330,17 @@ class StoredJournal(Journal):
     def append(self, entry: Entry) -> None:
         """Add one entry to the store's open turn."""
         self.store.append(entry)
+
+    def end_turn(self, ts_event: int, components: Mapping[str, Component]) -> None:
+        """End the turn in the store, with the states of the components where it is committed."""
+        self.store.end_turn(ts_event, lambda: {name: part.state() for name, part in components.items()})
+
+    def end(self) -> None:
+        """Make every turn durable."""
+        self.store.commit()
+
+    def __iter__(self) -> Iterator[Entry]:
+        return self.store.entries()
 
     def __len__(self) -> int:
         return len(self.store)

@@ -25,7 +25,7 @@ from engine.risk.breaker_flow import OrderFlow
 from engine.risk.breaker_settings import BreakerSettings
 from engine.risk.breaker_values import Change, Reading, Standing, Trip, fingerprint
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 ALL = "all"
 """Reset scope that means every scope."""
 
@@ -311,6 +311,7 @@ class Breaker:
             "version": STATE_VERSION,
             "ts_event": self._ts,
             "anchors": self._anchors.state(),
+            "losses": [repr(float(value)) for value in self._losses],
             "watches": [
                 {
                     "control": name,
@@ -356,6 +357,7 @@ class Breaker:
             watches[name, scope] = watch
         self._watches, self._stands = watches, None
         self._anchors.restore(state["anchors"])
+        self._losses = Losses(*map(float, state["losses"]))
         self._ts, self._streak = state["ts_event"], state["streak"]
         self._quantity = dict(state["quantity"])
         self._flow.restore(state["flow"])

@@ -29,6 +29,15 @@ class BuyAndHold(GatedStrategy):
         self._exposure = checked(BuyAndHoldParameters, parameters, "buy_and_hold").exposure
         self._bought = [False] * len(mandate.instruments)
 
+    def state(self) -> dict[str, Any]:  # type: ignore[override]
+        """Return everything that `restore` needs: what was bought too."""
+        return {**super().state(), "bought": list(self._bought)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        super().restore(state)
+        self._bought = list(state["bought"])
+
     def decide(self, turn: Turn, present: Sequence[int], exposure: NDArray[np.float64]) -> list[Choice]:
         """Buy what was not bought yet, hold the rest."""
         choices = []

@@ -73,6 +73,15 @@ class Random(GatedStrategy):
         self._short = self._own.short if mandate.venue.account == "margin" else 0.0
         self._generator = np.random.Generator(np.random.PCG64(mandate.seed))
 
+    def state(self) -> dict[str, Any]:  # type: ignore[override]
+        """Return everything that `restore` needs: the generator's state too."""
+        return {**super().state(), "generator": dict(self._generator.bit_generator.state)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state; the next coin is the one that would have been tossed."""
+        super().restore(state)
+        self._generator.bit_generator.state = state["generator"]
+
     def decide(self, turn: Turn, present: Sequence[int], exposure: NDArray[np.float64]) -> list[Choice]:
         """Toss two coins per instrument, whether they are needed or not, so that draws do not depend on positions."""
         choices = []

@@ -53,6 +53,19 @@ class Trend(GatedStrategy):
         self._volatility = ExponentialVolatility(len(mandate.instruments), self._own.span)
         self._closes = [deque[float](maxlen=self._own.lookback + 1) for _ in mandate.instruments]
 
+    def state(self) -> dict[str, Any]:  # type: ignore[override]
+        """Return everything that `restore` needs: volatility and look-back too."""
+        closes = [list(one) for one in self._closes]
+        return {**super().state(), "volatility": self._volatility.state(), "closes": closes}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        super().restore(state)
+        self._volatility.restore(state["volatility"])
+        for held, closes in zip(self._closes, state["closes"]):
+            held.clear()
+            held.extend(closes)
+
     def warm_up(self, turn: Turn) -> None:
         """Follow volatility and the look-back."""
         for index, row in enumerate(turn.rows):

@@ -58,6 +58,15 @@ class ExponentialVolatility:
             self._variance[index] += (1.0 if first else self._weight) * (squared - self._variance[index])
             self._count[index] += 1
 
+    def state(self) -> dict[str, Any]:
+        """Return everything that `restore` needs."""
+        return {"close": self._close.copy(), "variance": self._variance.copy(), "count": self._count.copy()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._close, self._variance = state["close"].copy(), state["variance"].copy()
+        self._count = state["count"].copy()
+
     def __getitem__(self, index: int) -> float:
         """Volatility per bar; NaN before `span` returns, or where it is zero."""
         ready = self._count[index] >= self._span and self._variance[index] > 0
@@ -74,6 +83,15 @@ class VolatilityTarget(GatedStrategy):
         self._own = checked(VolatilityTargetParameters, parameters, "volatility_target")
         self._per_bar = self._own.annual_volatility / bars_per_year(mandate.bar) ** 0.5
         self._volatility = ExponentialVolatility(len(mandate.instruments), self._own.span)
+
+    def state(self) -> dict[str, Any]:  # type: ignore[override]
+        """Return everything that `restore` needs: volatility too."""
+        return {**super().state(), "volatility": self._volatility.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        super().restore(state)
+        self._volatility.restore(state["volatility"])
 
     def warm_up(self, turn: Turn) -> None:
         """Follow volatility."""

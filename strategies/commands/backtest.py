@@ -1,13 +1,17 @@
-"""`huracan backtest`: run a strategy over history and write a run folder."""
+"""`huracan backtest`: run a strategy over history and write a run folder, or go on with a run that was cut short."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
-from engine.console import emit, out, progress, table
+from engine.console import emit, err, out, progress, table
 from engine.contract.config import load
-from engine.journal.run import REPORT
-from strategies.commands.options import ConfigFile, Json, PolicyOption, Set, application, overrides
+from engine.contract.errors import UsageError, broken
+from engine.journal.run import MANIFEST, REPORT, Interrupted, read_json
+from strategies.commands.options import Json, OptionalConfigFile, PolicyOption, Set, application, overrides
+from strategies.resuming import resume as continue_run
 from strategies.running import RANDOM_SEEDS, execute
 
 app = application("Back-test.")
@@ -30,18 +34,46 @@ STRATEGIES = 5 + RANDOM_SEEDS
 
 @app.command()
 def backtest(
-    config: ConfigFile,
+    config: OptionalConfigFile = None,
     set_: Set = None,
     policy: PolicyOption = None,
-    baselines: Annotated[bool, typer.Option(help="Run the baselines beside.")] = True,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN_ID", help="Go on with an unfinished run; it has its CONFIG.")
+    ] = None,
+    baselines: Annotated[
+        bool | None, typer.Option(help="Run the baselines beside; yes, or as the resumed run was started.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a configuration over history; the folder under var/runs holds everything about it."""
-    resolved = load(config, overrides(set_, policy))
-    with progress(f"backtest {resolved.run.name}", STRATEGIES if baselines else 1) as advance:
-        folder, document = execute(resolved, advance, baselines=baselines)
+    given = overrides(set_, policy)
+    if config is None and (resume is None or given):
+        rule = "be given, or a run to --resume" if resume is None else "be given with --set and --policy"
+        raise UsageError(broken("CONFIG", rule, "absent", remedy="huracan runs lists the unfinished runs"))
+    resolved = None if config is None else load(config, given)
+    name = resume if resolved is None else resolved.run.name
+    with interruptible(), progress(f"backtest {name}", 1 if baselines is False else STRATEGIES) as advance:
+        if resume is not None:
+            folder, document = continue_run(resume, resolved, advance, baselines=baselines, say=_say)
+        else:
+            assert resolved is not None
+            folder, document = execute(resolved, advance, baselines=baselines is not False)
     document["report"] = str(folder / REPORT)
-    emit(document, as_json, lambda: show(document, resolved.strategy_name))
+    emit(document, as_json, lambda: show(document, read_json(folder / MANIFEST)["strategy"]))
+
+
+def _say(line: str) -> None:
+    err.print(line, markup=False)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Say how to go on with a run that Ctrl-C cut short."""
+    try:
+        yield
+    except Interrupted as error:
+        _say(f"run {error.run_id} is unfinished; huracan backtest --resume {error.run_id} goes on with it")
+        raise
 
 
 def show(document: dict[str, Any], name: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from engine.console import emit, out, progress
 from engine.contract.config import load
 from engine.journal.run import REPORT
-from strategies.commands.backtest import STRATEGIES, show
+from strategies.commands.backtest import STRATEGIES, interruptible, show
 from strategies.commands.options import Json, application
 from strategies.running import execute
 
@@ -20,7 +20,7 @@ def demo(as_json: Json = False) -> None:
     """Back-test the released policy on generated data that its training never saw, and write a report."""
     began = time.perf_counter()
     config = load(ROOT / "configs" / "demo.toml", [f'data.catalog="{ROOT / "catalogs" / "sample"}"'])
-    with progress("demo", STRATEGIES) as advance:
+    with interruptible(), progress("demo", STRATEGIES) as advance:
         folder, document = execute(config, advance)
     document["policy"] = config.policy.path if config.policy else None
     document["report"] = str(folder / REPORT)

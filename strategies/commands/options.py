@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 ConfigFile = Annotated[Path, typer.Argument(help="Configuration, a TOML file.", show_default=False)]
+OptionalConfigFile = Annotated[Path | None, typer.Argument(help="Configuration, a TOML file.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a key: section.key=value. Repeatable.")]
 PolicyOption = Annotated[

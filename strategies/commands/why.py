@@ -6,7 +6,7 @@ import typer
 
 from engine.console import emit, out
 from engine.journal.explain import explain
-from engine.journal.run import find_run
+from engine.journal.run import find_run, run_id_of
 from strategies.commands.options import Json, application
 
 app = application("Explain an order or a refusal.")
@@ -21,7 +21,7 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Explain one order, or one decision that made none, in a few lines."""
-    folder = find_run(run)
+    folder = find_run(run, begun=True)
     found = explain(folder, order)
 
     def show() -> None:
@@ -29,4 +29,4 @@ def why(
             for line in one.lines:
                 out.print(line, markup=False, soft_wrap=True)
 
-    emit({"run_id": folder.name, "explained": [one.document() for one in found]}, as_json, show)
+    emit({"run_id": run_id_of(folder), "explained": [one.document() for one in found]}, as_json, show)

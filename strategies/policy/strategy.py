@@ -81,6 +81,16 @@ class PolicyStrategy(GatedStrategy):
         self._smoothed = np.zeros(len(mandate.instruments))
         self._window = BarWindow(len(mandate.instruments), contract.window)
 
+    def state(self) -> dict[str, Any]:  # type: ignore[override]
+        """Return everything that `restore` needs: the windows and the smoothed answers too."""
+        return {**super().state(), "window": self._window.state(), "smoothed": self._smoothed.copy()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        super().restore(state)
+        self._window.restore(state["window"])
+        self._smoothed = state["smoothed"].copy()
+
     def warm_up(self, turn: Turn) -> None:
         """Slide the windows."""
         self._window.push(turn.rows)

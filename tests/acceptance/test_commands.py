@@ -115,7 +115,7 @@ def test_schema_is_json_on_stdout(folder):
         ),
         (["backtest", "config.toml", "--policy", "ghost@3"], 2, "policy must be a policy folder or one of"),
         (["backtest", "config.toml", "--set", 'venue.balance="100 EUR"'], 2, "venue.balance must be in USDT"),
-        (["backtest"], 2, "Missing argument"),
+        (["backtest"], 2, "CONFIG must be given, or a run to --resume"),
         (["why", "ghost-0001", "1"], 2, "run must be one of none, was ghost-0001"),
         (["launch"], 2, "verb must be one of"),
         (["verify", "warmup", "config.toml"], 2, "strategy.name must be policy, was trend"),

@@ -15,7 +15,7 @@ import pytest
 
 from engine.contract.errors import DataError
 from engine.journal.journal import GENESIS, Entry, Journal, read
-from engine.journal.store import Store, StoredJournal
+from engine.journal.store import Store, StoredJournal, held
 
 ENTRY = Entry(5, "A.X", 0, "p", "1", "ab", "{}", 1.0, 1.0, 0.5, 0.25, 100.0, "{}", "approved", "0:A.X", "")
 ROOT = Path(__file__).parents[4]
@@ -127,6 +127,53 @@ def test_value_that_is_no_number_comes_back_and_so_does_infinity(store):
     assert math.isnan(entry.raw_action)
     assert entry.confidence == math.inf
     assert entry._replace(raw_action=1.0, confidence=0.5) == ENTRY
+
+
+@pytest.mark.parametrize("turns_per_commit", [1, 8])
+def test_zero_keeps_its_sign_and_the_chain_follows_when_the_store_is_opened_again(store, tmp_path, turns_per_commit):
+    first = store(turns_per_commit=turns_per_commit)
+    first.append(ENTRY._replace(raw_action=-0.0, target_exposure=0.0))
+    first.close()
+    (entry,) = store().entries()
+    assert (math.copysign(1.0, entry.raw_action), math.copysign(1.0, entry.target_exposure)) == (-1.0, 1.0)
+
+
+def test_joined_turns_are_read_before_they_are_committed_and_lost_when_abandoned(store, tmp_path):
+    kept = store(turns_per_commit=2)
+    ended = []
+    for seq in range(3):
+        kept.append(ENTRY._replace(seq=seq))
+        ended.append(kept.end_turn(seq, lambda: {"strategy": {"turns": 2}}))
+    assert ended == [False, True, False]
+    assert [entry.seq for entry in kept.entries()] == [0, 1, 2]
+    assert held(tmp_path / "s.sqlite") == (2, 5)
+    kept.abandon()
+    again = store()
+    assert [entry.seq for entry in again.entries()] == [0, 1]
+    assert (again.load("strategy").ts_event, again.load("strategy").state) == (1, {"turns": 2})
+
+
+def test_store_whose_block_raises_keeps_whole_turns_only(tmp_path):
+    def session():
+        with Store(tmp_path / "s.sqlite") as kept:
+            kept.append(ENTRY)
+            kept.end_turn(5)
+            kept.append(ENTRY._replace(seq=1))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        session()
+    assert held(tmp_path / "s.sqlite").decisions == 1
+
+
+def test_look_into_what_is_no_store_is_refused_and_into_nothing_finds_nothing(tmp_path):
+    assert held(tmp_path / "absent.sqlite") == (0, -1)
+    assert not (tmp_path / "absent.sqlite").exists()
+    (tmp_path / "s.sqlite").touch()
+    assert held(tmp_path / "s.sqlite") == (0, -1)
+    (tmp_path / "s.sqlite").write_bytes(b"no store" * 100)
+    with pytest.raises(DataError, match="store must be a sound SQLite file"):
+        held(tmp_path / "s.sqlite")
 
 
 def test_empty_store_writes_an_empty_journal(store, tmp_path):
