@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "backtest": ("strategies.commands.backtest", "run a strategy over history and write a run folder"),
     "runs": ("strategies.commands.runs", "list the runs"),
     "report": ("strategies.commands.report", "write a run's report again and print its path"),
+    "trials": ("strategies.commands.trials", "list the trial ledger: every evaluation that was ever begun"),
     "why": ("strategies.commands.why", "explain an order or a refusal"),
     "policy": ("strategies.commands.policy", "list and show policies"),
     "verify": (

@@ -15,6 +15,7 @@ from catalogs.manifest import read_manifest
 from engine.contract.calendar import bars_per_year, iso
 from engine.contract.config import Config, dump
 from engine.contract.version import code_version
+from engine.evaluation.chance import matched
 from engine.evaluation.metrics import EquityCurve, Fills, compute_metrics
 from engine.evaluation.report import write_report
 from engine.journal import run as folder_format
@@ -23,7 +24,6 @@ from engine.journal.resumed import ResumedJournal
 from engine.journal.store import Store
 from engine.policy.session import PolicySession
 from strategies.backtest import Outcome, load, run, with_strategy
-from strategies.baselines.random import matched
 from strategies.feed import Coverage, Market, coverage
 
 TURNS_PER_COMMIT = 256

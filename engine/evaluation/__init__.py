@@ -1,1 +1,1 @@
-"""Judging what ran: metrics and the report."""
+"""Judging what ran: splits, metrics, their uncertainty, the trial ledger, and the report."""

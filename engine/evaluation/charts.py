@@ -10,7 +10,7 @@ import plotly.io
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from engine.evaluation.metrics import drawdowns
+from engine.evaluation.drawdown import drawdowns
 
 ACCENT = "#0b5fa5"
 MUTED = ("#9a9a9a", "#c2862f", "#6f9c78", "#b0728a", "#8a7fb8", "#8c7a5b")

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.evaluation.drawdown import calmar, max_drawdown
+from engine.evaluation.samples import NO_DEVIATION
+from engine.evaluation.sharpe import LEAST, estimate
+
 Floats = NDArray[np.float64]
 
-NO_DEVIATION = 1e-15
-"""Standard deviation of returns that rounding alone explains."""
 FLAT_FRAC = 1e-9
 """Remainder of a position, as a fraction of its largest size, that rounding alone explains."""
 
@@ -130,7 +132,7 @@ def compute_metrics(
         "cagr": growth,
         "sharpe": mean / deviation * scale if deviation is not None and deviation > NO_DEVIATION else None,
         "sortino": mean / downside * scale if downside > NO_DEVIATION else None,
-        "calmar": growth / drawdown if growth is not None and drawdown > 0 else None,
+        "calmar": calmar(growth, drawdown),
         "max_drawdown": drawdown,
         "volatility": None if deviation is None else deviation * scale,
         "turnover": traded / mean_equity / years if years > 0 and mean_equity > 0 else None,
@@ -148,16 +150,6 @@ def simple_returns(equity: Floats) -> Floats:
     """Return equity over the one before, less one: float64 (n - 1,); empty where equity was ever zero or less before the end."""
     before = equity[:-1]
     return np.diff(equity) / before if len(before) and float(before.min()) > 0.0 else np.zeros(0)
-
-
-def drawdowns(equity: Floats) -> Floats:
-    """Return the fall from the peak so far, a non-negative fraction: float64 (n,)."""
-    return 1.0 - equity / np.maximum.accumulate(equity)
-
-
-def max_drawdown(equity: Floats) -> float:
-    """Return the largest fall from a peak, a non-negative fraction of it."""
-    return float(drawdowns(equity).max()) if len(equity) else 0.0
 
 
 def round_trips(fills: Fills) -> Floats:
@@ -210,20 +202,12 @@ def sharpe_standard_error(returns: Floats, bars_per_year: float) -> float | None
 
     Returns
     -------
-    Same unit as the annualised Sharpe ratio; None with fewer than three returns or where they do not vary.
+    Same unit as the annualised Sharpe ratio; None with fewer than eight returns or where they do not vary.
 
     References
     ----------
-    Lo (2002), The Statistics of Sharpe Ratios, Financial Analysts Journal 58(4): Var = (1 + S²/2) / n for normal returns, S per bar.
-    Mertens (2002), Comments on variance of the IID estimator in Lo (2002):
-    Var = (1 + S²/2 - skew S + (kurtosis - 3) S²/4) / n.
+    Mertens (2002), as `engine.evaluation.sharpe.estimate` with no lags has it.
     """
-    count = len(returns)
-    deviation = float(returns.std(ddof=1)) if count > 2 else 0.0
-    if deviation <= NO_DEVIATION:
+    if len(returns) < LEAST or float(returns.std(ddof=1)) <= NO_DEVIATION:
         return None
-    sharpe = float(returns.mean()) / deviation
-    standard = (returns - returns.mean()) / deviation
-    skew, kurtosis = float((standard**3).mean()), float((standard**4).mean())
-    variance = (1.0 + 0.5 * sharpe**2 - skew * sharpe + 0.25 * (kurtosis - 3.0) * sharpe**2) / count
-    return math.sqrt(max(variance, 0.0) * bars_per_year)
+    return estimate(returns, bars_per_year, lags=0).error_annualised

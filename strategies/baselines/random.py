@@ -34,34 +34,6 @@ class RandomParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     short: Probability = 0.0
 
 
-def matched(exposure: NDArray[np.float64], traded: float) -> dict[str, float]:
-    """Choose parameters so that expected time in the market, exposure, side and turnover equal those seen.
-
-    Parameters
-    ----------
-    exposure : float64 (n_decisions, instruments)
-        Signed exposure held at each decision, fraction of the budget.
-    traded
-        Value traded per decision and instrument, fraction of the budget; a round trip trades twice its exposure.
-
-    Returns
-    -------
-    Parameters of the `random` strategy. In the stationary chain, entries per decision = (1 - held) * enter = held * leave.
-    """
-    held = exposure != 0
-    share = float(held.mean()) if held.size else 0.0
-    if share == 0.0 or traded == 0.0:
-        return {"enter": 0.0, "leave": 0.0, "exposure": 0.0, "short": 0.0}
-    size = min(1.0, float(np.abs(exposure[held]).mean()))
-    entries = traded / (2.0 * size)
-    return {
-        "enter": min(1.0, entries / max(1.0 - share, entries)),
-        "leave": min(1.0, entries / share),
-        "exposure": size,
-        "short": float((exposure[held] < 0).mean()),
-    }
-
-
 class Random(GatedStrategy):
     """Decides by the run's seed alone."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from strategies.baselines.random import matched
+from engine.evaluation.chance import matched
 
 
 def test_matched_random_has_the_time_in_the_market_and_the_turnover_of_the_run():
