@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "report": ("strategies.commands.report", "write a run's report again and print its path"),
     "trials": ("strategies.commands.trials", "list the trial ledger: every evaluation that was ever begun"),
     "why": ("strategies.commands.why", "explain an order or a refusal"),
+    "trips": ("strategies.commands.trips", "replay a run without each trip of its breaker: what it saved and cost"),
     "policy": ("strategies.commands.policy", "list and show policies"),
     "verify": (
         "strategies.commands.verify",

@@ -37,8 +37,9 @@ from engine.execution.tracker import AccountTracker
 from engine.journal.blotter import Fill, Order
 from engine.journal.journal import APPROVED, Entry
 from engine.risk.breaker_measures import worst_quantity
-from engine.risk.breaker_values import Reading, flatten
+from engine.risk.breaker_values import Reading, closing_part, flatten
 from engine.risk.gate import Account, Guard, Intent, OpenOrder, Refusal, headroom, judge
+from engine.risk.readings import MarketReadings
 from engine.signals.settings import SignalSettings
 from strategies.mandate import Mandate
 
@@ -127,6 +128,19 @@ class GatedStrategy(Strategy):
         self._stray = 0
         self._fills = 0
         self._json = msgspec.json.Encoder()
+        self.readings = self._market_readings(mandate)
+        self.quotes_measured = mandate.measured_quotes or not mandate.holds_orders
+
+    def _market_readings(self, mandate: Mandate) -> MarketReadings | None:
+        if mandate.breaker is None:
+            return None
+        settings = mandate.breaker.settings
+        return MarketReadings(
+            len(mandate.instruments),
+            self._bar_ns,
+            settings.correlation_half_life,
+            settings.correlation_observations,
+        )
 
     def state(self) -> dict[str, Any]:  # type: ignore[override]
         """Return everything that `restore` needs at the end of a turn; a subclass adds what it remembers.
@@ -150,6 +164,7 @@ class GatedStrategy(Strategy):
             "decided_ns": self._decided_ns,
             "stray": self._stray,
             "fills": self._fills,
+            "readings": None if self.readings is None else self.readings.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -173,6 +188,8 @@ class GatedStrategy(Strategy):
         self._heard_ns, self._closed = list(state["heard_ns"]), list(state["closed"])
         self.entropy, self._decided_ns = state["entropy"], state["decided_ns"]
         self._stray, self._fills = state["stray"], state["fills"]
+        if self.readings is not None:
+            self.readings.restore(state["readings"])
 
     def decide(self, turn: Turn, present: Sequence[int], exposure: NDArray[np.float64]) -> list[Choice]:
         """Choose for the instruments whose bar came; an instrument without a choice is left alone and not journaled.
@@ -254,6 +271,8 @@ class GatedStrategy(Strategy):
                 self.account.hear_close(index, row[3])
                 self._heard_ns[index] = turn.ts_event
                 present.append(index)
+        if self.readings is not None:
+            self.readings.hear_closes(turn.ts_event, [None if row is None else row[3] for row in turn.rows])
         return present
 
     def reading(self, turn: Turn) -> Reading:
@@ -265,7 +284,12 @@ class GatedStrategy(Strategy):
         quantity = tuple(account.quantity.tolist())
         worst = tuple(worst_quantity(held, *self._open(index)) for index, held in enumerate(quantity))
         prices = tuple(account.close.tolist())
-        return Reading(turn.ts_event, self._equity(), quantity, worst, prices, heard, None, None, self.entropy, closed)
+        known = self.readings
+        spread = known.spread_bps(turn.ts_event) if known is not None and self.quotes_measured else None
+        correlation = known.correlation(account.notional) if known is not None else None
+        return Reading(
+            turn.ts_event, self._equity(), quantity, worst, prices, heard, spread, correlation, self.entropy, closed
+        )
 
     def _open(self, index: int) -> tuple[float, float]:
         buys = sells = 0.0
@@ -293,6 +317,8 @@ class GatedStrategy(Strategy):
             lots, too_small = float(change), float(abs(wanted - position)) if below else 0.0
         view, guard = self._view(index), self._guard(index, turn.ts_event)
         if guard is not None and guard.standing is not None:
+            if any(trip.covers(spec.instrument_id) for trip in guard.standing.trips):
+                lots = closing_part(lots, float(np.round(view.position / lot)))
             forced = flatten(view.position, guard.standing.ceilings.get(spec.instrument_id, np.inf), lot) / lot
             if forced * lots < 0.0 or abs(forced) > abs(lots):
                 lots, too_small = float(np.round(forced)), 0.0
@@ -450,6 +476,9 @@ class GatedStrategy(Strategy):
     @guarded
     def on_quote(self, quote: QuoteTick) -> None:
         """Submit what was held for this instrument since an earlier time."""
+        if self.quotes_measured and self.readings is not None:
+            index = self._index[quote.instrument_id]
+            self.readings.hear_quote(index, quote.ts_event, float(quote.bid_price), float(quote.ask_price))
         if not self._held:
             return
         index = self._index[quote.instrument_id]

@@ -33,6 +33,9 @@ class Mandate:
         What the gate asks before new risk; None where none is configured.
     signals
         What bounds the positions besides the limits: the sections of the actors that speak in every turn.
+    measured_quotes
+        Whether quotes that are replayed were measured at a venue. False in a back test: there they are bars with the assumed half-spread,
+        and the spread of that is no measurement. Live quotes always are measured.
     """
 
     instruments: tuple[InstrumentSpec, ...]
@@ -46,3 +49,4 @@ class Mandate:
     blotter: Blotter
     breaker: Breaker | None = None
     signals: SignalSettings = field(default_factory=SignalSettings)
+    measured_quotes: bool = False

@@ -1,8 +1,9 @@
 """The report's charts, from a run's tables."""
 
 import html
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -87,14 +88,24 @@ def times(ts_ns: Times) -> Floats:
     return ts_ns / 1e6
 
 
-def equity_chart(run: str, curves: Curves, most: int = MOST_POINTS) -> str:
-    """Equity of the run and its baselines, each over its first value, linear or logarithmic."""
+class Mark(NamedTuple):
+    """Something that happened at a time of the run: its group in the legend, its colour, and what it says."""
+
+    ts_ns: int
+    group: str
+    colour: str
+    text: str
+
+
+def equity_chart(run: str, curves: Curves, most: int = MOST_POINTS, marks: Sequence[Mark] = ()) -> str:
+    """Equity of the run and its baselines, each over its first value, linear or logarithmic; marks lie on the line of the run."""
     figure = _figure(380, "growth of 1", curves[run][0])
     for name in _run_on_top(run, curves):
         ts, equity = curves[name]
         x, y = thin(ts, equity / equity[0], most)
         _line(figure, x, y, name, _colour(name, run, curves), 2.2 if name == run else 1.3)
         figure.data[-1].update(legendrank=list(curves).index(name))
+    _mark(figure, marks, *curves[run])
     buttons = [
         {"label": label, "method": "relayout", "args": [{"yaxis.type": kind}]}
         for label, kind in (("linear", "linear"), ("log", "log"))
@@ -106,6 +117,24 @@ def equity_chart(run: str, curves: Curves, most: int = MOST_POINTS) -> str:
     figure.update_layout(updatemenus=[toggle])
     figure.update_yaxes(hoverformat=".3f")
     return _html(figure, "equity")
+
+
+def _mark(figure: go.Figure, marks: Sequence[Mark], ts_ns: Times, equity: Floats) -> None:
+    for group in dict.fromkeys(mark.group for mark in marks):
+        own = [mark for mark in marks if mark.group == group]
+        at = np.clip(np.searchsorted(ts_ns, [mark.ts_ns for mark in own], side="right") - 1, 0, None)
+        figure.add_trace(
+            go.Scatter(
+                x=times(np.array([mark.ts_ns for mark in own])),
+                y=equity[at] / equity[0],
+                text=[html.escape(mark.text) for mark in own],
+                mode="markers",
+                name=f"{html.escape(group)} ({len(own):,})",
+                marker={"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": own[0].colour}},
+                hovertemplate="%{text}<extra></extra>",
+                legendrank=1_001,
+            )
+        )
 
 
 def drawdown_chart(run: str, curves: Curves, most: int = MOST_POINTS) -> str:

@@ -3,7 +3,9 @@
 from collections import Counter
 
 from engine.contract.action import Discrete7
+from engine.contract.calendar import iso
 from engine.evaluation.run_tables import RunTables
+from engine.evaluation.trips import episodes
 
 FEW_TRADES = 30
 MISSING_FRAC = 0.01
@@ -20,6 +22,7 @@ def notes(run: RunTables) -> list[str]:
         *_ruin(run),
         *_sharpe(run),
         *_baselines(run),
+        *_breaker(run),
         *_data(run),
         *_trades(run),
         *_decisions(run),
@@ -65,6 +68,15 @@ def _baselines(run: RunTables) -> list[str]:
     if run.metrics["total_return"] <= 0.0:
         said.append("Cash did at least as well: the total return is not above zero.")
     return said
+
+
+def _breaker(run: RunTables) -> list[str]:
+    return [
+        f"The breaker's {one.control} halt of {one.scope} stood from {iso(one.tripped_ns)[:16].replace('T', ' ')} to the end:"
+        " nothing new was opened after it."
+        for one in episodes(run.changes)
+        if one.action == "halt" and one.released_ns is None
+    ]
 
 
 def _data(run: RunTables) -> list[str]:

@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 from engine.contract.action import Discrete7
 from engine.evaluation import charts
 from engine.evaluation.notes import action_name, notes
+from engine.evaluation.report_trips import marks, trips_section
 from engine.evaluation.run_tables import RunTables
 from engine.execution.costs import FILL_MEANING
 from engine.journal import run as folder_format
@@ -44,7 +45,7 @@ def write_report(folder: Path) -> Path:
     body = "\n".join(
         (
             _head(run), _notes(run), _facts(run), _metrics(run), _charts(run), _months(run), _costs(run), _decisions(run),
-            _configuration(run),
+            trips_section(run), _configuration(run),
         )
     )  # fmt: skip
     title = html.escape(f"{run.manifest['run_id']}: {run.name}")
@@ -198,7 +199,7 @@ def _charts(run: RunTables) -> str:
     )
     parts = [
         "<h2>Equity</h2>",
-        charts.equity_chart(run.name, run.curves, most),
+        charts.equity_chart(run.name, run.curves, most, marks(run)),
         thinned if len(run.ts) > most else "",
         "<h2>Drawdown</h2>",
         charts.drawdown_chart(run.name, run.curves, most),

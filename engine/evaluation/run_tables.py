@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.contract.calendar import bars_per_year
 from engine.evaluation.metrics import sharpe_standard_error, simple_returns
 from engine.journal import run as folder_format
+from engine.journal.blotter import BreakerChange
 
 
 class RunTables:
@@ -29,6 +30,8 @@ class RunTables:
         Metrics of the run, and of each baseline by name.
     equity, fills, orders, journal : pyarrow tables
         As `engine.journal` writes them; of the journal, `action` and `gate`.
+    changes
+        What the breaker tripped, released and reset, in order; empty where it did nothing.
     name
         The policy, or the rule where there is none.
     curves
@@ -46,6 +49,9 @@ class RunTables:
         self.fills = pq.read_table(folder / folder_format.FILLS)
         self.orders = pq.read_table(folder / folder_format.ORDERS)
         self.journal = pq.read_table(folder / folder_format.JOURNAL, columns=["action", "gate"])
+        breaker = folder / folder_format.BREAKER
+        rows = pq.read_table(breaker).to_pylist() if breaker.is_file() else []
+        self.changes = [BreakerChange(**row) for row in rows]
         beside = pq.read_table(folder / folder_format.BASELINES)
         names = np.array(beside["baseline"].to_pylist(), dtype=object)
         ts, values = beside["ts_event"].to_numpy(), beside["equity"].to_numpy()

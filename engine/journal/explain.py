@@ -12,13 +12,16 @@ from engine.contract.calendar import iso
 from engine.contract.errors import UsageError, broken
 from engine.journal.blotter import BreakerChange
 from engine.journal.journal import APPROVED, Entry, read
-from engine.journal.run import BREAKER, FILLS, JOURNAL, MANIFEST, ORDERS, STORE, read_json
+from engine.journal.run import BREAKER, EQUITY, FILLS, JOURNAL, MANIFEST, ORDERS, STORE, read_json
 from engine.journal.store import Store
 from engine.risk.breaker_controls import BY_NAME
 
 REFUSED = "refused: "
 BREAKER_ACTOR = "breaker"
 """Name under which the breaker writes its columns into a turn's context."""
+
+SIZING_SLACK = 0.01
+"""A position may fall short of the wish by this share for its lots; by more only where the breaker forced it."""
 
 Row = dict[str, Any]
 
@@ -79,7 +82,12 @@ def explain(folder: Path, order: str) -> list[Explanation]:
         if key in (entry.order_key, f"{entry.seq}:{entry.instrument_id}", str(entry.seq)):
             made = orders.get(entry.order_key)
             filled = [fill for fill in fills if entry.order_key and fill["order_key"] == entry.order_key]
-            found.append(Explanation(entry, made, filled, describe(entry, made, filled, kind, changes)))
+            position = (
+                _held(folder, entry)
+                if made is not None and in_force(changes, entry.ts_event, entry.instrument_id)
+                else None
+            )
+            found.append(Explanation(entry, made, filled, describe(entry, made, filled, kind, changes, position)))
     if not found and key in orders:
         filled = [fill for fill in fills if fill["order_key"] == key]
         found.append(Explanation(None, orders[key], filled, _stray(orders[key], filled)))
@@ -106,6 +114,7 @@ def describe(
     fills: Sequence[Row] = (),
     kind: str | None = None,
     changes: Sequence[BreakerChange] = (),
+    position: float | None = None,
 ) -> list[str]:
     """Put one decision into words: what was seen, answered and wanted, what the gate and the breaker said, what became of it.
 
@@ -115,6 +124,8 @@ def describe(
         `discrete7` names the answers; None and `continuous` show their number.
     changes
         The breaker's changes of the whole run; those that were in force at the decision are shown.
+    position
+        Held at the decision, signed, base units; None where it is not known, or where nothing was in force.
     """
     who = f"{entry.policy}@{entry.version}" if entry.version else entry.policy
     context = msgspec.json.decode(entry.context or "{}", type=dict[str, dict[str, float | None]])
@@ -128,12 +139,32 @@ def describe(
         lines.append(f"  bars missing at this time: {entry.missing}")
     lines.append(f"  answered {_answer(entry, kind)}, confidence {entry.confidence:.3f}")
     lines.append(f"  wants an exposure of {entry.target_exposure:+.4f} of a budget of {entry.budget:,.2f}")
-    lines.append(f"  gate: {_gate(entry.gate)}")
+    forced = _forced(entry, order, position)
+    lines.append("  gate: approved, because it only reduces" if forced else f"  gate: {_gate(entry.gate)}")
     lines += _breaker(entry, context.get(BREAKER_ACTOR), changes)
     left = msgspec.json.decode(entry.headroom or "{}", type=dict[str, float | None])
     if left:
         lines.append(f"  left of the limits before: {_listed(left)}")
-    return [*lines, *_became(order, fills)]
+    return [*lines, *forced, *_became(order, fills)]
+
+
+def _held(folder: Path, entry: Entry) -> float | None:
+    path, column = folder / EQUITY, f"quantity:{entry.instrument_id}"
+    if not path.is_file():
+        return None
+    rows = pq.read_table(path, columns=[column], filters=[("ts_event", "==", entry.ts_event)])[column].to_pylist()
+    return rows[0] if rows else None
+
+
+def _forced(entry: Entry, order: Row | None, position: float | None) -> list[str]:
+    if order is None or position is None:
+        return []
+    wished, left = entry.target_exposure * entry.budget / order["decision_price"], position + order["quantity"]
+    if abs(left) >= (1.0 - SIZING_SLACK) * abs(wished):
+        return []
+    return [
+        f"  forced by the breaker: of the {position:+g} held, this order leaves {left:+g}; the strategy wished for {wished:+.6g}"
+    ]
 
 
 def _listed(columns: Mapping[str, float | None]) -> str:

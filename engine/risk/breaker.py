@@ -21,6 +21,7 @@ from engine.contract.calendar import NS_PER_SEC, iso
 from engine.contract.errors import ConfigError, DataError, UsageError, broken
 from engine.risk.breaker_anchors import NS_PER_DAY, EquityAnchors, Losses
 from engine.risk.breaker_controls import ACCOUNT, CONTROLS
+from engine.risk.breaker_disregard import Disregarded, twins
 from engine.risk.breaker_flow import OrderFlow
 from engine.risk.breaker_settings import BreakerSettings
 from engine.risk.breaker_values import Change, Reading, Standing, Trip, fingerprint
@@ -75,7 +76,16 @@ class Breaker:
         self._quantity = dict.fromkeys(self.instruments, 0.0)
         self._streak = 0
         self._flow = OrderFlow()
+        self._disregarded: tuple[Disregarded, ...] = ()
         self._stands: tuple[tuple[Trip, ...], tuple[Trip, ...], dict[str, float]] | None = None
+
+    def disregard(self, *disregarded: Disregarded) -> None:
+        """Do not look at some controls for some time: what a replay asks for, to see a run without a trip.
+
+        While a control is disregarded it neither trips nor refuses new risk, its streak counts nothing, and the gate's limit that repeats
+        it is not held. It is no part of the settings nor of the state: nothing that trades can be configured or restored to it.
+        """
+        self._disregarded = disregarded
 
     def hear(self, reading: Reading) -> tuple[Change, ...]:
         """Take in one turn and return what tripped and what was released.
@@ -104,6 +114,8 @@ class Breaker:
             self._at_least("daily_loss", losses.daily_loss, settings.daily_loss, changes)
         for profit in reading.closed:
             self._streak = self._streak + 1 if profit < 0.0 else 0 if profit > 0.0 else self._streak
+        if self._ignores("loss_streak", ACCOUNT, ts_event):
+            self._streak = 0
         self._at_least("loss_streak", float(self._streak), settings.loss_streak, changes)
         if reading.correlation is not None:
             self._at_least("correlation", reading.correlation, settings.correlation, changes)
@@ -145,6 +157,9 @@ class Breaker:
     def _judge(self, name: str, scope: str, value: float, breached: bool, changes: list[Change]) -> None:
         key = (name, scope)
         watch = self._watches.get(key)
+        if self._ignores(name, scope, self._ts) and (watch is None or watch.trip is None):
+            self._watches.pop(key, None)
+            return
         if watch is None:
             if not breached:
                 return
@@ -160,6 +175,9 @@ class Breaker:
             del self._watches[key]
         elif row.release == "recovery" and watch.good >= row.confirm:
             self._release(key, changes)
+
+    def _ignores(self, name: str, scope: str, ts_event: int) -> bool:
+        return any(one.covers(name, scope, ts_event) for one in self._disregarded)
 
     def _trip(self, key: tuple[str, str], watch: _Watch, ts_event: int, by: str = "", reason: str = "") -> Change:
         name, scope = key
@@ -197,7 +215,7 @@ class Breaker:
         equal = self._flow.hear(ts_event, order_key, fingerprint(instrument_id, quantity, price))
         limit = self.settings.repeated_execution
         key = ("repeated_execution", ACCOUNT)
-        if limit is None or equal < limit or key in self._watches:
+        if limit is None or equal < limit or key in self._watches or self._ignores(*key, ts_event):
             return ()
         self._watches[key] = watch = _Watch(ts_event, float(equal), bad=1)
         return (self._trip(key, watch, ts_event),)
@@ -292,6 +310,7 @@ class Breaker:
             sent.equals,
             self._losses.drawdown,
             self._losses.daily_loss,
+            twins(self._disregarded, ACCOUNT, ts_event) if self._disregarded else frozenset(),
         )
 
     def _ceilings(self) -> dict[str, float]:

@@ -24,6 +24,9 @@ class BreakerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         Fraction of equity; 1.25 times limits.max_position_frac where None.
     max_order_quantity
         Instrument id to base units.
+    correlation_half_life, correlation_observations
+        Returns of bars after which one counts half in the correlations between instruments; those that each instrument held must have
+        before they count as known.
     action, release, confirm
         Control name to what it shall be instead of the control table's; only controls that the breaker looks at.
     stages
@@ -37,6 +40,8 @@ class BreakerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     loss_streak: Positive | None = 10.0
     position: Positive | None = None
     correlation: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = 0.7
+    correlation_half_life: Positive = 240.0
+    correlation_observations: Turns = 100
     entropy: Positive | None = 0.1
     stale_data: Positive | None = 3.0
     connectivity: Positive | None = 30.0

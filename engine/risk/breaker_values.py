@@ -124,6 +124,8 @@ class Standing(NamedTuple):
         Keys of the orders sent within a minute; fingerprints of those sent at this very event time.
     drawdown, daily_loss
         Losses at the last turn, fractions.
+    not_held
+        Limits of the gate that are not held now; none but in a replay that disregards a control, see `engine.risk.breaker_disregard`.
     """
 
     ts_event: int
@@ -137,6 +139,7 @@ class Standing(NamedTuple):
     equals: frozenset[str] = frozenset()
     drawdown: float = 0.0
     daily_loss: float = 0.0
+    not_held: frozenset[str] = frozenset()
 
     @property
     def state(self) -> Literal["armed", "unconfirmed", "reduce", "halt"]:
@@ -160,6 +163,16 @@ class Standing(NamedTuple):
 def fingerprint(instrument_id: str, quantity: float, price: float) -> str:
     """Return what two orders share that are the same order twice."""
     return f"{instrument_id} {quantity!r} {price!r}"
+
+
+def closing_part(wish: float, position: float) -> float:
+    """Return what of a wish to trade opens nothing on the other side of zero: a reversal becomes a close, all else stays.
+
+    >>> closing_part(-3.0, 1.0), closing_part(-0.5, 1.0), closing_part(2.0, 1.0)
+    (-1.0, -0.5, 2.0)
+    """
+    opposite = wish > 0.0 > position or wish < 0.0 < position
+    return -position if opposite and abs(wish) > abs(position) else wish
 
 
 def flatten(quantity: float, ceiling: float, lot: float) -> float:

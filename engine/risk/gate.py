@@ -193,8 +193,9 @@ def judge(intent: Intent, account: Account, limits: Limits, guard: Guard | None 
         ("max_drawdown_frac", 1.0 - account.equity / account.peak_equity, limits.max_drawdown_frac),
         ("daily_loss_frac", 1.0 - account.equity / account.day_equity, limits.daily_loss_frac),
     )
+    not_held = guard.standing.not_held if guard is not None and guard.standing is not None else frozenset()
     for name, value, bound in losses:
-        if bound is not None and not value < bound:
+        if bound is not None and name not in not_held and not value < bound:
             return Refusal(name, value, bound)
     return Approved(intent)
 
