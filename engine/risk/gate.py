@@ -189,15 +189,26 @@ def judge(intent: Intent, account: Account, limits: Limits, guard: Guard | None 
     for name, value, bound in bounds:
         if bound is not None and not value <= bound * (1.0 + TOLERANCE):
             return Refusal(name, value, float(bound))
+    drawdown, daily_loss = _losses(account, guard)
     losses = (
-        ("max_drawdown_frac", 1.0 - account.equity / account.peak_equity, limits.max_drawdown_frac),
-        ("daily_loss_frac", 1.0 - account.equity / account.day_equity, limits.daily_loss_frac),
+        ("max_drawdown_frac", drawdown, limits.max_drawdown_frac),
+        ("daily_loss_frac", daily_loss, limits.daily_loss_frac),
     )
     not_held = guard.standing.not_held if guard is not None and guard.standing is not None else frozenset()
     for name, value, bound in losses:
         if bound is not None and name not in not_held and not value < bound:
             return Refusal(name, value, bound)
     return Approved(intent)
+
+
+def _losses(account: Account, guard: Guard | None) -> tuple[float, float]:
+    """Drawdown and loss of the day; those that a breaker watches are the breaker's, which a person's reset measures anew."""
+    drawdown, daily_loss = 1.0 - account.equity / account.peak_equity, 1.0 - account.equity / account.day_equity
+    if guard is not None and guard.standing is not None:
+        standing, settings = guard.standing, guard.settings
+        drawdown = drawdown if settings.drawdown is None else standing.drawdown
+        daily_loss = daily_loss if settings.daily_loss is None else standing.daily_loss
+    return drawdown, daily_loss
 
 
 def judge_list(
@@ -243,10 +254,11 @@ def headroom(account: Account, price: float, limits: Limits, guard: Guard | None
         left["max_order_notional"] = limits.max_order_notional
     if limits.daily_trades is not None:
         left["daily_trades"] = float(limits.daily_trades - account.orders_today)
+    drawdown, daily_loss = _losses(account, guard)
     if limits.max_drawdown_frac is not None:
-        left["max_drawdown_frac"] = limits.max_drawdown_frac - (1.0 - equity / account.peak_equity)
+        left["max_drawdown_frac"] = limits.max_drawdown_frac - drawdown
     if limits.daily_loss_frac is not None:
-        left["daily_loss_frac"] = limits.daily_loss_frac - (1.0 - equity / account.day_equity)
+        left["daily_loss_frac"] = limits.daily_loss_frac - daily_loss
     if guard is not None and guard.standing is not None:
         standing, settings = guard.standing, guard.settings
         for name, limit, value in (

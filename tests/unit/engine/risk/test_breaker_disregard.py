@@ -70,24 +70,18 @@ def test_whole_breaker_is_silent_but_speaks_on():
     assert (standing.state, standing.ts_event, standing.ceilings) == ("armed", NOON + 7 * HOUR, {})
 
 
-@pytest.mark.parametrize(
-    ("account", "control", "twin"),
-    [
-        (Account(80.0, 100.0, 80.0, 0.0, 0.0, 0), "drawdown", "max_drawdown_frac"),
-        (Account(80.0, 80.0, 100.0, 0.0, 0.0, 0), "daily_loss", "daily_loss_frac"),
-    ],
-)
-def test_gates_own_limit_that_repeats_the_control_is_not_held_either(account, control, twin):
-    breaker = watched(Disregarded(control, "account", NOON, NOON + 2 * HOUR), drawdown=1.0, daily_loss=1.0)
+@pytest.mark.parametrize(("control", "twin"), [("drawdown", "max_drawdown_frac"), ("daily_loss", "daily_loss_frac")])
+def test_gates_own_limit_that_repeats_the_control_is_not_held_either(control, twin):
+    account, limits = Account(80.0, 100.0, 100.0, 0.0, 0.0, 0), Limits(max_position_frac=1.0, **{twin: 0.1})
+    breaker = watched(Disregarded(control, "account", NOON, NOON + 3 * HOUR), drawdown=1.0, daily_loss=1.0)
     intent = Intent("A.X", 1.0, 8.0, "1")
 
     def asked(ts_event):
         guard = Guard(breaker.standing(ts_event), breaker.settings, ts_event, HOUR, 8.0)
-        return judge(intent, account, LIMITS, guard)
+        return judge(intent, account, limits, guard)
 
-    hear(breaker, [100.0, 100.0])
-    assert asked(NOON + HOUR) == Approved(intent)
-    hear(breaker, [])
-    ts_event = NOON + 2 * HOUR
-    breaker.hear(Reading(ts_event, 100.0, (1.0,), (1.0,), (8.0,), (ts_event,)))
+    hear(breaker, [100.0, 100.0, 80.0])
+    assert asked(NOON + 2 * HOUR) == Approved(intent)
+    ts_event = NOON + 3 * HOUR
+    breaker.hear(Reading(ts_event, 80.0, (1.0,), (1.0,), (8.0,), (ts_event,)))
     assert asked(ts_event).limit == twin

@@ -53,6 +53,19 @@ def test_loss_at_its_limit_refuses_new_risk(limits, account):
     assert isinstance(judge(Intent("A", 1.0, 10.0), account, limits), Refusal)
 
 
+def test_loss_that_a_breaker_watches_is_the_breakers_which_a_reset_measures_anew():
+    limits = Limits(max_position_frac=1.0, max_drawdown_frac=0.15)
+    fallen = FLAT._replace(equity=800.0)
+    settings = BreakerSettings().resolved(limits)
+    reset = Guard(Standing(0, drawdown=0.0), settings, 0, 1, 10.0)
+    assert isinstance(judge(Intent("A", 1.0, 10.0, confidence=1.0), fallen, limits, reset), Approved)
+    deeper = reset._replace(standing=Standing(0, drawdown=0.15))
+    refusal = judge(Intent("A", 1.0, 10.0, confidence=1.0), fallen, limits, deeper)
+    assert (refusal.limit, refusal.value) == ("max_drawdown_frac", 0.15)
+    unwatched = reset._replace(settings=msgspec.structs.replace(settings, drawdown=None))
+    assert judge(Intent("A", 1.0, 10.0, confidence=1.0), fallen, limits, unwatched).value == pytest.approx(0.2)
+
+
 @pytest.mark.parametrize("price", [float("nan"), 0.0, -1.0])
 def test_price_that_is_not_positive_refuses(price):
     refusal = judge(Intent("A", 1.0, price), FLAT, WIDE)
