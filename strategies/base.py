@@ -124,6 +124,7 @@ class GatedStrategy(Strategy):
         self.entropy: float | None = None
         self._mid = np.full(len(specs), np.nan)
         self._order_keys: dict[str, str] = {}
+        self._valued = (-1, 0.0)
         self._decided_ns = 0
         self._stray = 0
         self._fills = 0
@@ -222,7 +223,7 @@ class GatedStrategy(Strategy):
         self.warm_up(turn)
         if not turn.decides:
             return
-        equity = self._equity()
+        equity = self._equity(turn)
         account.decide_at(turn.ts_event, equity)
         self._decided_ns = turn.ts_event
         if equity <= 0.0:
@@ -249,10 +250,12 @@ class GatedStrategy(Strategy):
         if not self._bounds:
             return choice
         index, wanted = choice.instrument, choice.target_exposure
-        budget = self.mandate.signals.risk_budget
+        budget, ceiling = self.mandate.signals.risk_budget, self._allowed.ceiling[index]
+        if ceiling == np.inf and not (budget is not None and budget.size_by_confidence):
+            return choice
         if budget is not None and budget.size_by_confidence:
             wanted = float(by_confidence(np.float64(wanted), exposure[index], np.float64(choice.confidence)))
-        wanted = float(capped(np.float64(wanted), self._allowed.ceiling[index]))
+        wanted = float(capped(np.float64(wanted), ceiling))
         return choice if wanted == choice.target_exposure else choice._replace(target_exposure=wanted)
 
     def _context(self, turn: Turn, index: int) -> str:
@@ -288,7 +291,7 @@ class GatedStrategy(Strategy):
         spread = known.spread_bps(turn.ts_event) if known is not None and self.quotes_measured else None
         correlation = known.correlation(account.notional) if known is not None else None
         return Reading(
-            turn.ts_event, self._equity(), quantity, worst, prices, heard, spread, correlation, self.entropy, closed
+            turn.ts_event, self._equity(turn), quantity, worst, prices, heard, spread, correlation, self.entropy, closed
         )
 
     def _open(self, index: int) -> tuple[float, float]:
@@ -311,7 +314,7 @@ class GatedStrategy(Strategy):
         lot, price, budget = spec.lot, float(account.close[index]), float(self.budget[index])
         lots, too_small = 0.0, 0.0
         if choice.target_exposure != exposure:
-            position = float(np.round(account.quantity[index] / lot))
+            position = float(round(float(account.quantity[index]) / lot))
             wanted = target_lots(choice.target_exposure, exposure, position, budget, price, lot)
             change, below = order_lots(wanted, position, price, lot, spec.min_notional)
             lots, too_small = float(change), float(abs(wanted - position)) if below else 0.0
@@ -358,7 +361,13 @@ class GatedStrategy(Strategy):
         if approved is not None:
             self._place(index, approved, order_key)
 
-    def _equity(self) -> float:
+    def _equity(self, turn: Turn) -> float:
+        """Equity of the account at a turn, asked for once: nothing is filled while a turn is being heard."""
+        if turn.seq != self._valued[0]:
+            self._valued = (turn.seq, self._value())
+        return self._valued[1]
+
+    def _value(self) -> float:
         balances = self.portfolio.equity(self._venue)
         account = self.account
         total = 0.0

@@ -31,6 +31,9 @@ REPEATS = 3
 BEFORE = 3_000
 """Bars before the span: the regime is fitted on them, and the signals warm up."""
 
+BALANCE = "320 USDT"
+"""So little that one decision in twenty clears the minimum notional of an order; with much, the released policy trades at three of five."""
+
 START = dt.datetime(2020, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=BEFORE)
 """The first bar that is decided on; generated markets begin with 2020."""
 
@@ -124,6 +127,7 @@ def _config(catalog: str, policy: str) -> Config:
             "data": {"catalog": catalog, "start": START},
             "universe": {"instruments": [INSTRUMENT]},
             "policy": {"path": policy},
+            "venue": {"balance": BALANCE},
             "limits": {"max_position_frac": 0.05},
             "actors": {
                 "regime": {"fit_end": START},

@@ -5,7 +5,7 @@ Everything is float64 until the columns are handed to the graph, and derives fro
 
 from typing import Any
 
-from engine.contract.arrays import namespace
+from engine.contract.arrays import clip, namespace
 
 STATISTICS_SPAN = 64
 """Decisions that the exponentially weighted statistics look back over: their weight is 2 / (span + 1)."""
@@ -77,8 +77,8 @@ def portfolio_columns(
     return (
         xp.log(equity / start_equity),
         exposure,
-        xp.clip(sharpe, -RATIO_LIMIT, RATIO_LIMIT),
-        xp.clip(sortino, -RATIO_LIMIT, RATIO_LIMIT),
+        clip(sharpe, -RATIO_LIMIT, RATIO_LIMIT),
+        clip(sortino, -RATIO_LIMIT, RATIO_LIMIT),
         (equity - start_equity - unrealised) / start_equity,
         1.0 - equity / peak_equity,
         1.0 - exposure,

@@ -78,6 +78,7 @@ class Breaker:
         self._flow = OrderFlow()
         self._disregarded: tuple[Disregarded, ...] = ()
         self._stands: tuple[tuple[Trip, ...], tuple[Trip, ...], dict[str, float]] | None = None
+        self._said: tuple[int, Standing] | None = None
 
     def disregard(self, *disregarded: Disregarded) -> None:
         """Do not look at some controls for some time: what a replay asks for, to see a run without a trip.
@@ -85,7 +86,7 @@ class Breaker:
         While a control is disregarded it neither trips nor refuses new risk, its streak counts nothing, and the gate's limit that repeats
         it is not held. It is no part of the settings nor of the state: nothing that trades can be configured or restored to it.
         """
-        self._disregarded = disregarded
+        self._disregarded, self._stands = disregarded, None
 
     def hear(self, reading: Reading) -> tuple[Change, ...]:
         """Take in one turn and return what tripped and what was released.
@@ -212,6 +213,7 @@ class Breaker:
         ts_event
             Event time of the sending, UTC ns; not before that of the order heard last.
         """
+        self._said = None
         equal = self._flow.hear(ts_event, order_key, fingerprint(instrument_id, quantity, price))
         limit = self.settings.repeated_execution
         key = ("repeated_execution", ACCOUNT)
@@ -288,6 +290,8 @@ class Breaker:
         ts_event
             Event time of the order to be judged, UTC ns.
         """
+        if self._stands is not None and self._said is not None and self._said[0] == ts_event:
+            return self._said[1]
         if self._stands is None:
             trips = tuple(watch.trip for watch in self._watches.values() if watch.trip is not None)
             unconfirmed = tuple(
@@ -298,7 +302,7 @@ class Breaker:
             self._stands = (trips, unconfirmed, self._ceilings())
         trips, unconfirmed, ceilings = self._stands
         sent = self._flow.counts(ts_event)
-        return Standing(
+        standing = Standing(
             self._ts,
             trips,
             unconfirmed,
@@ -312,6 +316,8 @@ class Breaker:
             self._losses.daily_loss,
             twins(self._disregarded, ACCOUNT, ts_event) if self._disregarded else frozenset(),
         )
+        self._said = (ts_event, standing)
+        return standing
 
     def _ceilings(self) -> dict[str, float]:
         stages = self.settings.stages
