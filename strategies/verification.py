@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ from engine.journal.journal import Entry
 from engine.policy.session import PolicySession
 from engine.risk.breaker_rehearsal import drill_all
 from engine.risk.breaker_settings import parse
+from strategies import signals
 from strategies.assembly import Assembly
 from strategies.backtest import Outcome, load, run
 from strategies.feed import InstrumentMarket, Market, truncated_before
@@ -130,11 +131,24 @@ def _unexercised(base: Outcome, session: PolicySession | None) -> list[str]:
     return missing
 
 
-Seen = dict[tuple[int, int], NDArray[np.float32]]
+CONTEXT_TOLERANCE = 0.05
+"""Largest difference of a context column between a cold start and a run that heard everything."""
+
+
+class MarketPart(NamedTuple):
+    """What an observation holds of the market: bars float32 (W, 5), context float32 (C,)."""
+
+    bars: NDArray[np.float32]
+    context: NDArray[np.float32]
+
+
+Seen = dict[tuple[int, int], MarketPart]
 
 
 def warmup(config: Config, starts: int = 5, compared: int = 50, advance: Any = None) -> Verdict:
-    """Start cold at several bars, with no more history than the window, and compare the market part of the observation.
+    """Start cold at several bars, with no more history than a run hears before its span, and compare the market part of the observation.
+
+    Windows must be equal. What signals say fades and never ends: it must be equal within `CONTEXT_TOLERANCE`.
 
     Parameters
     ----------
@@ -157,23 +171,28 @@ def warmup(config: Config, starts: int = 5, compared: int = 50, advance: Any = N
     times = sorted({ts for ts, _ in warm})
     if not times:
         raise ConfigError(broken("span", f"hold more than {session.contract.window} bars", "no full window", "[data]"))
-    checked, differences, first = 0, 0, None
+    checked, differences, first, largest = 0, 0, None, 0.0
+    heard = max(session.contract.window, signals.WARM_UP_BARS if session.contract.context_signals else 0)
     for pick in np.unique(np.linspace(0, len(times) - 1, starts).astype(int)):
-        begin = _window_start(market, times[pick], session.contract.window)
+        begin = _window_start(market, times[pick], heard)
         cold = _observations(config, truncated_before(market, begin), session)
         shared = sorted(set(cold) & set(warm))[: compared * len(market.parts)]
         checked += len(shared)
         for key in shared:
-            if not np.array_equal(cold[key], warm[key]):
-                differences += 1
-                at = tuple(int(i) for i in np.argwhere(cold[key] != warm[key])[0])
-                first = first or {
-                    "ts_event": iso(key[0]),
-                    "instrument_id": market.parts[key[1]].bars.instrument.instrument_id,
-                    "field": f"bars[{at[0]}, {at[1]}]",
-                    "was": float(warm[key][at]),
-                    "became": float(cold[key][at]),
-                }
+            largest = max(largest, float(np.abs(cold[key].context - warm[key].context).max(initial=0.0)))
+            for name, tolerance in (("bars", 0.0), ("context", CONTEXT_TOLERANCE)):
+                left, right = getattr(warm[key], name), getattr(cold[key], name)
+                differs = ~(np.abs(right - left) <= tolerance)
+                if differs.any():
+                    differences += 1
+                    at = tuple(int(i) for i in np.argwhere(differs)[0])
+                    first = first or {
+                        "ts_event": iso(key[0]),
+                        "instrument_id": market.parts[key[1]].bars.instrument.instrument_id,
+                        "field": f"{name}[{', '.join(map(str, at))}]",
+                        "was": float(left[at]),
+                        "became": float(right[at]),
+                    }
         if not shared:
             differences += 1
             first = first or {
@@ -185,6 +204,10 @@ def warmup(config: Config, starts: int = 5, compared: int = 50, advance: Any = N
         if advance is not None:
             advance(1)
     unexercised = ["position and portfolio columns: they come from the account, not from history"]
+    if session.contract.context_signals:
+        unexercised.append(
+            f"context to the last bit: it is within {largest:.2g}, the memory of signals fades and never ends"
+        )
     return Verdict(differences == 0, checked, differences, first, unexercised)
 
 
@@ -193,7 +216,8 @@ def _observations(config: Config, market: Market, session: PolicySession) -> See
 
     def look(assembly: Assembly) -> None:
         def note(ts_event: int, index: int, inputs: dict[str, NDArray[np.float32]]) -> None:
-            seen[(ts_event, index)] = inputs["bars"].copy()
+            context = inputs.get("context", np.zeros(0, np.float32))
+            seen[(ts_event, index)] = MarketPart(inputs["bars"].copy(), context.copy())
 
         if isinstance(assembly.strategy, PolicyStrategy):
             assembly.strategy.observer = note

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import ROOT, SAMPLE
@@ -26,6 +27,29 @@ name = "trend"
 lookback = 24
 [limits]
 max_position_frac = 1.0
+"""
+
+
+EVERYTHING = f"""
+[run]
+name = "all"
+[data]
+catalog = "{SAMPLE}"
+start = 2021-05-01
+end = 2021-05-15
+[universe]
+instruments = ["TRENDUSDT.SIM", "NULLUSDT.SIM"]
+[policy]
+path = "{ROOT}/models/released/trend/2"
+[limits]
+max_position_frac = 0.5
+daily_loss_frac = 0.01
+[actors.regime]
+fit_end = 2021-01-01
+[actors.changepoint]
+[actors.risk_budget]
+[actors.breaker]
+confidence = 0.3
 """
 
 
@@ -69,6 +93,18 @@ def test_backtest_writes_a_whole_run_folder_and_repeats_in_another_process(folde
     }  # fmt: skip
     again = document(huracan(folder, "backtest", "var/runs/small-0001/config.toml", "--no-baselines", "--json"))
     assert again["decisions_sha256"] == first["decisions_sha256"]
+
+
+def test_two_processes_decide_the_same_with_every_actor_on_several_instruments_and_a_policy(folder):
+    (folder / "all.toml").write_text(EVERYTHING)
+    runs = [
+        document(huracan(folder, "backtest", "all.toml", "--no-baselines", "--json", PYTHONHASHSEED=seed))
+        for seed in ("1", "77")
+    ]
+    assert runs[0]["decisions_sha256"] == runs[1]["decisions_sha256"]
+    assert runs[0]["orders"] > 0
+    context = pq.read_table(folder / "var/runs/all-0001/journal.parquet")["context"][-1].as_py()
+    assert list(json.loads(context)) == ["regime", "changepoint", "risk_budget", "breaker"]
 
 
 def test_runs_report_and_why_read_the_run_folder(folder):

@@ -106,3 +106,11 @@ def test_policy_is_not_traded_on_other_signals_than_it_learned_with(root, change
     market, session = load_market(config)
     with pytest.raises(PolicyError, match=message):
         run(config, market, session)
+
+
+def test_cold_start_sees_the_same_bars_and_nearly_the_same_context(root, capsys):
+    assert main(["verify", "warmup", str(root / "config.toml"), "--starts", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["differences"] == 0
+    assert found["checked"] > 0
+    assert any(line.startswith("context to the last bit") for line in found["not_exercised"])
