@@ -102,8 +102,8 @@ def backtest(policy: str, bars: int, longer: int) -> list[Measurement]:
         market, session = load(config)
         assert session is not None
         short = _first(market, bars)
-        full = min(_full(config, short, session) for _ in range(REPEATS))
-        bare = min(_bare(config, short, session) for _ in range(REPEATS))
+        pairs = [(_full(config, short, session), _bare(config, short, session)) for _ in range(REPEATS)]
+        full, bare = (min(one) for one in zip(*pairs))
         long = min(_full(config, market, session) for _ in range(1 if longer > 100_000 else REPEATS))
         return [
             Measurement(
