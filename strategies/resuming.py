@@ -9,8 +9,10 @@ import msgspec
 from engine.contract.config import Config
 from engine.contract.config import load as load_config
 from engine.contract.errors import ConfigError, UsageError, broken
+from engine.evaluation.ledger import Ledger
 from engine.journal import run as folder_format
 from strategies.backtest import load
+from strategies.counting import Counted, ledger_beside
 from strategies.running import carry_out, identity
 
 
@@ -21,12 +23,13 @@ def resume(
     runs: Path = folder_format.RUNS,
     baselines: bool | None = None,
     say: Callable[[str], None] | None = None,
+    ledger: Ledger | None = None,
 ) -> tuple[Path, dict[str, Any]]:
     """Go on with an unfinished run, from the configuration in its folder.
 
     The engine cannot be stored, so the run begins again at the start of its span. Every decision is held to the stored one, and the states
     of all components to the stored states, which are then restored; the run goes on from there. Its files are those of a run that was
-    never cut short.
+    never cut short, and it is one trial with the part that was: the row that was opened for it is completed.
 
     Parameters
     ----------
@@ -38,6 +41,8 @@ def resume(
         Whether the baselines run too; None means as the run was started.
     say
         Called with a line for each thing that changed since the run was started, before anything is run.
+    ledger
+        As in `strategies.running.execute`.
 
     Returns
     -------
@@ -65,7 +70,8 @@ def resume(
     document: dict[str, Any] = {}
 
     def fill(folder: Path, name: str) -> None:
-        document.update(carry_out(folder, name, own, market, session, advance, wanted))
+        counted = Counted(ledger or ledger_beside(runs), own, market.span_ns, folder)
+        document.update(carry_out(folder, name, own, market, session, advance, wanted, counted))
 
     return folder_format.finish_run(staged, fill), document
 

@@ -15,21 +15,28 @@ from catalogs.manifest import read_manifest
 from engine.contract.calendar import bars_per_year, iso
 from engine.contract.config import Config, dump
 from engine.contract.version import code_version
+from engine.evaluation.appraisal import appraise
 from engine.evaluation.chance import matched
-from engine.evaluation.metrics import EquityCurve, Fills, compute_metrics
+from engine.evaluation.ledger import Ledger, Trial
+from engine.evaluation.metrics import EquityCurve, Fills, compute_metrics, simple_returns
 from engine.evaluation.report import write_report
 from engine.journal import run as folder_format
 from engine.journal.blotter import Blotter
 from engine.journal.resumed import ResumedJournal
 from engine.journal.store import Store
 from engine.policy.session import PolicySession
+from strategies.assembly import warm_up_bars
 from strategies.backtest import Outcome, load, run, with_strategy
+from strategies.counting import Counted, ledger_beside
 from strategies.feed import Coverage, Market, coverage
+from strategies.recording import record_of
 
 TURNS_PER_COMMIT = 256
 """A killed back test runs again from its start, so that turns need not be durable one by one."""
 RANDOM_SEEDS = 5
 """Random runs of matched turnover; the report shows the median one by total return."""
+IN_MANIFEST = ("trials", "dsr", "psr", "sharpe_error", "p_value")
+"""Figures of `metrics.json` that the manifest repeats: whoever lists runs reads them beside the span and the hash."""
 
 Metrics = dict[str, Any]
 
@@ -44,7 +51,11 @@ class Baseline:
 
 
 def execute(
-    config: Config, advance: Any = None, runs: Path = folder_format.RUNS, baselines: bool = True
+    config: Config,
+    advance: Any = None,
+    runs: Path = folder_format.RUNS,
+    baselines: bool = True,
+    ledger: Ledger | None = None,
 ) -> tuple[Path, dict[str, Any]]:
     """Run a configuration, then its baselines, and write the run folder.
 
@@ -54,6 +65,8 @@ def execute(
         Called with (1, text) after each strategy, for a progress bar.
     baselines
         Whether the baselines run too.
+    ledger
+        Where the run is counted as a trial before it begins; None means the one beside the runs folder.
 
     Returns
     -------
@@ -71,7 +84,9 @@ def execute(
         (folder / folder_format.CONFIG).write_text(dump(config), encoding="utf-8")
         begun = {**identity(run_id, config, market, session), "baselines": baselines}
         folder_format.write_json(folder / folder_format.MANIFEST, begun)
-        document.update(carry_out(folder, run_id, config, market, session, advance, baselines))
+        counted = Counted(ledger or ledger_beside(runs), config, market.span_ns, folder)
+        with counted.failing():
+            document.update(carry_out(folder, run_id, config, market, session, advance, baselines, counted))
 
     return folder_format.create_run(config.run.name, fill, runs), document
 
@@ -84,8 +99,12 @@ def carry_out(
     session: PolicySession | None,
     advance: Any,
     baselines: bool,
+    counted: Counted,
 ) -> dict[str, Any]:
     """Run with the journal in the folder's store, a new one or one that was cut short; then write every file, and drop the store.
+
+    The run is a trial from when it is assembled; it is completed when the baselines have ended too, and before it is judged among the
+    trials of its family.
 
     Raises
     ------
@@ -96,10 +115,12 @@ def carry_out(
     log, path = folder / folder_format.LOG, folder / folder_format.STORE
     log.touch()
     with Store(path, turns_per_commit=TURNS_PER_COMMIT) as store:
-        outcome = run(config, market, session, log=log, journal=ResumedJournal(store))
+        outcome = run(config, market, session, log=log, prepare=counted.begin, journal=ResumedJournal(store))
         step(1, config.strategy_name)
         beside = _baselines(config, market, outcome, step) if baselines else {}
-        document = write(folder, run_id, outcome, session, beside)
+        record = record_of(outcome, warm_up_bars(session))
+        known = appraise(record, counted.finish(simple_returns(record.equity), record.bars_per_year))
+        document = write(folder, run_id, outcome, session, beside, known, counted.trial)
     for left in (path, *path.parent.glob(f"{path.name}-*")):
         left.unlink()
     return document
@@ -162,9 +183,23 @@ def _baseline(outcome: Outcome) -> Baseline:
 
 
 def write(
-    folder: Path, run_id: str, outcome: Outcome, session: PolicySession | None, beside: dict[str, Baseline]
+    folder: Path,
+    run_id: str,
+    outcome: Outcome,
+    session: PolicySession | None,
+    beside: dict[str, Baseline],
+    known: dict[str, Any],
+    trial: Trial | None,
 ) -> dict[str, Any]:
-    """Write every file of a run folder; return the document of the command."""
+    """Write every file of a run folder; return the document of the command.
+
+    Parameters
+    ----------
+    known
+        As `engine.evaluation.appraisal.appraise` returns it.
+    trial
+        The run's row in the ledger.
+    """
     config, journal, blotter = outcome.config, outcome.journal, outcome.blotter
     refusals: dict[str, int] = {}
     for entry in journal:
@@ -180,12 +215,18 @@ def write(
     journal.write(folder / folder_format.JOURNAL)
     blotter.write(folder)
     _write_baselines(folder / folder_format.BASELINES, beside)
-    metrics = {"metrics": metrics_of(outcome), "baselines": {name: one.metrics for name, one in beside.items()}}
+    metrics = {
+        "metrics": metrics_of(outcome),
+        "baselines": {name: one.metrics for name, one in beside.items()},
+        **known,
+    }
     folder_format.write_json(folder / folder_format.METRICS, metrics)
     manifest = {
         **identity(run_id, config, outcome.market, session),
         **_result(outcome, refusals),
         "baselines": bool(beside),
+        "trial": None if trial is None else trial.id,
+        **{name: known[name] for name in IN_MANIFEST},
     }
     folder_format.write_json(folder / folder_format.MANIFEST, manifest)
     write_report(folder)

@@ -33,9 +33,9 @@ def sample_document() -> dict:
 
 @pytest.fixture(scope="session")
 def sample_run(tmp_path_factory, sample_document) -> Path:
-    """A run folder with its baselines and report."""
+    """A run folder with its baselines and report; the ledger of its trial lies beside the runs folder, as always."""
     from engine.contract.config import parse
     from strategies.running import execute
 
-    folder, _ = execute(parse(sample_document), runs=tmp_path_factory.mktemp("runs"))
+    folder, _ = execute(parse(sample_document), runs=tmp_path_factory.mktemp("sample") / "runs")
     return folder

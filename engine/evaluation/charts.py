@@ -99,11 +99,11 @@ class Mark(NamedTuple):
 
 def equity_chart(run: str, curves: Curves, most: int = MOST_POINTS, marks: Sequence[Mark] = ()) -> str:
     """Equity of the run and its baselines, each over its first value, linear or logarithmic; marks lie on the line of the run."""
-    figure = _figure(380, "growth of 1", curves[run][0])
+    figure = blank(380, "growth of 1", curves[run][0])
     for name in _run_on_top(run, curves):
         ts, equity = curves[name]
         x, y = thin(ts, equity / equity[0], most)
-        _line(figure, x, y, name, _colour(name, run, curves), 2.2 if name == run else 1.3)
+        draw(figure, x, y, name, colour_of(name, run, curves), 2.2 if name == run else 1.3)
         figure.data[-1].update(legendrank=list(curves).index(name))
     _mark(figure, marks, *curves[run])
     buttons = [
@@ -116,7 +116,7 @@ def equity_chart(run: str, curves: Curves, most: int = MOST_POINTS, marks: Seque
     }  # fmt: skip
     figure.update_layout(updatemenus=[toggle])
     figure.update_yaxes(hoverformat=".3f")
-    return _html(figure, "equity")
+    return markup(figure, "equity")
 
 
 def _mark(figure: go.Figure, marks: Sequence[Mark], ts_ns: Times, equity: Floats) -> None:
@@ -139,16 +139,16 @@ def _mark(figure: go.Figure, marks: Sequence[Mark], ts_ns: Times, equity: Floats
 
 def drawdown_chart(run: str, curves: Curves, most: int = MOST_POINTS) -> str:
     """Fall from the peak, of the run and of buy and hold."""
-    figure = _figure(220, "from the peak", curves[run][0])
+    figure = blank(220, "from the peak", curves[run][0])
     for name in _run_on_top(run, curves):
         if name in ("buy_and_hold", run):
             x, y = thin(curves[name][0], -drawdowns(curves[name][1]), most)
-            _line(figure, x, y, name, _colour(name, run, curves), 1.6 if name == run else 1.0)
+            draw(figure, x, y, name, colour_of(name, run, curves), 1.6 if name == run else 1.0)
             figure.data[-1].update(legendrank=list(curves).index(name))
     if figure.data:
         figure.data[-1].update(fill="tozeroy", fillcolor="rgba(11,95,165,0.10)")
     figure.update_yaxes(tickformat=".0%", hoverformat=".1%")
-    return _html(figure, "drawdown")
+    return markup(figure, "drawdown")
 
 
 def exposure_chart(ts_ns: Times, held: dict[str, Floats], wanted: dict[str, Floats]) -> str:
@@ -161,13 +161,13 @@ def exposure_chart(ts_ns: Times, held: dict[str, Floats], wanted: dict[str, Floa
     grid = make_subplots(
         rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.22 / max(rows, 2), subplot_titles=titles
     )
-    figure = _figure(110 + 115 * rows, "", ts_ns, grid)
+    figure = blank(110 + 115 * rows, "", ts_ns, grid)
     averaged = ", mean of each stretch" if len(ts_ns) > MOST_STRETCHES else ""
     for row, name in enumerate(held, 1):
         first, _, low, high = stretches(held[name])
         if averaged:
             for label, edge, fill in (("range held", low, None), ("range held", high, "tonexty")):
-                _line(figure, ts_ns[first], edge, label, "rgba(0,0,0,0)", 0.0, "hv", row=row, col=1)
+                draw(figure, ts_ns[first], edge, label, "rgba(0,0,0,0)", 0.0, "hv", row=row, col=1)
                 shown = row == 1 and fill is not None
                 figure.data[-1].update(
                     fill=fill, fillcolor=BAND, hoverinfo="skip", showlegend=shown, legendgroup=label, legendrank=1_001
@@ -176,23 +176,23 @@ def exposure_chart(ts_ns: Times, held: dict[str, Floats], wanted: dict[str, Floa
             ("target", wanted[name], "#c9a26b", 2.0),
             ("held", held[name], ACCENT, 1.2),
         ):
-            _line(figure, ts_ns[first], stretches(values)[1], label + averaged, colour, width, "hv", row=row, col=1)
+            draw(figure, ts_ns[first], stretches(values)[1], label + averaged, colour, width, "hv", row=row, col=1)
             figure.data[-1].update(showlegend=row == 1, legendgroup=label)
     figure.update_annotations(font={"size": 12}, x=0, xanchor="left")
     figure.update_layout(
         margin={"t": 34 if rows == 1 else 52}, legend={"yref": "container", "y": 1.0, "yanchor": "top"}
     )
     figure.update_yaxes(tickformat=".0%", hoverformat=".1%", title=None)
-    return _html(figure, "exposure")
+    return markup(figure, "exposure")
 
 
 def trades_chart(
     number: int, instrument: str, ts_ns: Times, close: Floats, fills: dict[str, NDArray[Any]], most: int = MOST_POINTS
 ) -> str:
     """Price of one instrument with its fills; of more than MOST_MARKERS on a side, the extremes in price are drawn."""
-    figure = _figure(340, "price", ts_ns)
+    figure = blank(340, "price", ts_ns)
     x, y = thin(ts_ns, close, most)
-    _line(figure, x, y, instrument, PRICE, 1.0)
+    draw(figure, x, y, instrument, PRICE, 1.0)
     for side, label, symbol, colour in ((1, "bought", "triangle-up", BOUGHT), (-1, "sold", "triangle-down", SOLD)):
         chosen = np.flatnonzero(fills["side"] == side)
         drawn = chosen[_extremes(fills["price"][chosen], MOST_MARKERS)]
@@ -214,7 +214,7 @@ def trades_chart(
                 hovertemplate="%{x|%Y-%m-%d %H:%M}<br>" + label + " %{customdata} at %{y}<extra></extra>",
             )
         )
-    return _html(figure, f"trades-{number}")
+    return markup(figure, f"trades-{number}")
 
 
 def _extremes(values: Floats, most: int) -> NDArray[np.int64]:
@@ -235,12 +235,13 @@ def _run_on_top(run: str, curves: Curves) -> list[str]:
     return [name for name in names if len(curves[name][0])]
 
 
-def _colour(name: str, run: str, curves: Curves) -> str:
+def colour_of(name: str, run: str, curves: Curves) -> str:
     others = [one for one in curves if one != run]
     return ACCENT if name == run else MUTED[others.index(name) % len(MUTED)]
 
 
-def _figure(height: int, title: str, ts_ns: Times, figure: go.Figure | None = None) -> go.Figure:
+def blank(height: int, title: str, ts_ns: Times, figure: go.Figure | None = None) -> go.Figure:
+    """Return an empty figure in the house look, of this height in pixels, over the span of `ts_ns`; `title` is that of the value axis."""
     figure = figure or go.Figure()
     figure.update_layout(
         height=height,
@@ -259,7 +260,7 @@ def _figure(height: int, title: str, ts_ns: Times, figure: go.Figure | None = No
     return figure
 
 
-def _line(
+def draw(
     figure: go.Figure,
     ts_ns: Times,
     values: Floats,
@@ -269,11 +270,13 @@ def _line(
     shape: str = "linear",
     **cell: int,
 ) -> None:
+    """Add a line to a figure, or to a cell of it."""
     line = {"color": colour, "width": width, "shape": shape}
     figure.add_trace(go.Scatter(x=times(ts_ns), y=values, name=html.escape(name), mode="lines", line=line), **cell)
 
 
-def _html(figure: go.Figure, name: str) -> str:
+def markup(figure: go.Figure, name: str) -> str:
+    """Return a figure as a part of a page; `name` is its id there."""
     return plotly.io.to_html(
         figure,
         include_plotlyjs=False,

@@ -10,6 +10,10 @@ from engine.evaluation.trips import episodes
 FEW_TRADES = 30
 MISSING_FRAC = 0.01
 REFUSED_FRAC = 0.10
+SHOWN_DSR = 0.95
+"""Deflated Sharpe ratio from which an edge is hard to explain by choosing."""
+LUCK = 0.05
+"""p-value above which random timing does as well too often."""
 DOMINANT_FRAC = 0.95
 SHORT_YEARS = 0.99
 HALTING = ("max_drawdown_frac", "daily_loss_frac")
@@ -21,6 +25,7 @@ def notes(run: RunTables) -> list[str]:
         *_fill(run),
         *_ruin(run),
         *_sharpe(run),
+        *_chosen(run),
         *_baselines(run),
         *_breaker(run),
         *_data(run),
@@ -54,6 +59,26 @@ def _sharpe(run: RunTables) -> list[str]:
         said.append(f"The Sharpe ratio, {sharpe:.2f} ± {error:.2f}, is not distinguishable from zero.")
     if 0 < run.years < SHORT_YEARS:
         said.append(f"The span is {run.years * 365:.0f} days: annualised figures extrapolate from less than a year.")
+    return said
+
+
+def _chosen(run: RunTables) -> list[str]:
+    known, said = run.known, []
+    dsr, trials, p_value, even = (known.get(name) for name in ("dsr", "trials", "p_value", "break_even_bps"))
+    if dsr is not None and dsr < SHOWN_DSR:
+        said.append(
+            f"An edge is not shown: the deflated Sharpe ratio over {trials:,} trial{'s' * (trials != 1)} of this family is {dsr:.2f}, below"
+            f" {SHOWN_DSR}."
+        )
+    if p_value is not None and p_value > LUCK:
+        said.append(
+            f"Random timing with the same turnover and exposure does at least as well {p_value:.0%} of the time."
+        )
+    if even is not None and even < known["paid_bps"]:
+        gross = (
+            "it lost before costs" if even < 0 else f"it breaks even at {even:.1f} bps and paid {known['paid_bps']:.1f}"
+        )
+        said.append(f"It does not earn its costs: {gross}.")
     return said
 
 

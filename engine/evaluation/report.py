@@ -1,32 +1,24 @@
 """The report: one self-contained page, made from a run folder and from nothing else."""
 
-import html
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from plotly.offline import get_plotlyjs
 
 from engine.contract.action import Discrete7
 from engine.evaluation import charts
 from engine.evaluation.notes import action_name, notes
+from engine.evaluation.page import COLUMNS, NONE, number, page, text, tiles, warnings, with_error
+from engine.evaluation.report_known import deflated_label, known_section, probability
 from engine.evaluation.report_trips import marks, trips_section
 from engine.evaluation.run_tables import RunTables
 from engine.execution.costs import FILL_MEANING
 from engine.journal import run as folder_format
 
-PERCENT = {"total_return", "cagr", "max_drawdown", "volatility", "win_rate", "exposure"}
-MONEY = {"fees", "funding", "slippage"}
-COLUMNS = (
-    "total_return", "cagr", "sharpe", "sortino", "calmar", "max_drawdown", "volatility", "turnover", "trades", "win_rate",
-    "profit_factor", "exposure",
-)  # fmt: skip
 MOST_GAPS = 8
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-STYLE = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
 
 
 def write_report(folder: Path) -> Path:
@@ -42,73 +34,38 @@ def write_report(folder: Path) -> Path:
     Path of the page.
     """
     run = RunTables(folder)
-    body = "\n".join(
-        (
-            _head(run), _notes(run), _facts(run), _metrics(run), _charts(run), _months(run), _costs(run), _decisions(run),
-            trips_section(run), _configuration(run),
-        )
+    parts = (
+        _head(run), warnings(notes(run)), _facts(run), _metrics(run), known_section(run), _charts(run), _months(run), _costs(run),
+        _decisions(run), trips_section(run), _configuration(run),
     )  # fmt: skip
-    title = html.escape(f"{run.manifest['run_id']}: {run.name}")
-    page = (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style>'
-        f"<script>{get_plotlyjs()}</script></head><body>\n{body}\n</body></html>\n"
-    )
     path = folder / folder_format.REPORT
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page(f"{run.manifest['run_id']}: {run.name}", parts), encoding="utf-8")
     return path
 
 
-def _text(value: object) -> str:
-    return html.escape(str(value))
-
-
-def _number(name: str, value: float | None) -> str:
-    if value is None:
-        return "–"
-    if name in PERCENT:
-        return f"{value:,.1%}"
-    if name in MONEY:
-        return f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
-
-
 def _sharpe(run: RunTables, name: str, value: float | None) -> str:
-    error = run.standard_error(name)
-    return "–" if value is None or error is None else f"{value:.2f} ± {error:.2f}"
+    return with_error(value, run.standard_error(name))
 
 
 def _head(run: RunTables) -> str:
-    m = run.metrics
-    tiles = (
-        ("total return", _number("total_return", m["total_return"])),
+    m, known = run.metrics, run.known
+    shown = [
+        ("total return", number("total_return", m["total_return"])),
         ("Sharpe ± standard error", _sharpe(run, run.name, m["sharpe"])),
-        ("largest drawdown", _number("max_drawdown", m["max_drawdown"])),
-        ("round trips", _number("trades", m["trades"])),
-        ("mean exposure", _number("exposure", m["exposure"])),
-        (f"fees, {run.currency}", _number("fees", m["fees"])),
-    )
-    cells = "".join(
-        f'<div class="tile"><b>{_text(value)}</b><span>{_text(label)}</span></div>' for label, value in tiles
-    )
+        (deflated_label(known), probability(known.get("dsr"))),
+        ("p, random timing", probability(known.get("p_value"))),
+        ("largest drawdown", number("max_drawdown", m["max_drawdown"])),
+        ("round trips", number("trades", m["trades"])),
+        ("mean exposure", number("exposure", m["exposure"])),
+        (f"fees, {run.currency}", number("fees", m["fees"])),
+    ]
     span = f"{run.manifest['start'][:10]} to {run.manifest['end'][:10]}"
     kind = {"backtest": "back test"}.get(run.manifest["mode"], run.manifest["mode"])
     names = ", ".join(run.instruments)
     return (
-        f"<h1>{_text(run.name)} on {_text(names)}</h1>"
-        f'<p class="sub">{_text(kind)} {_text(run.manifest["run_id"])}, {_text(span)}, {_text(run.config["universe"]["bar"])} bars</p>'
-        f'<div class="tiles">{cells}</div>'
-    )
-
-
-def _notes(run: RunTables) -> str:
-    said = notes(run)
-    if not said:
-        return ""
-    return (
-        '<div class="notes"><b>Before believing it</b><ul>'
-        + "".join(f"<li>{_text(note)}</li>" for note in said)
-        + "</ul></div>"
+        f"<h1>{text(run.name)} on {text(names)}</h1>"
+        f'<p class="sub">{text(kind)} {text(run.manifest["run_id"])}, {text(span)}, {text(run.config["universe"]["bar"])} bars</p>'
+        f"{tiles(shown)}"
     )
 
 
@@ -116,26 +73,26 @@ def _facts(run: RunTables) -> str:
     venue, manifest = run.config["venue"], run.manifest
     flag = ' <span class="flag">optimistic</span>' if venue["fill"] == "this_close" else ""
     left = [
-        ("strategy", _text(run.config["strategy"]["name"])),
-        ("policy", _text(manifest["policy"] or "none: a rule")),
-        ("policy digest", f"<code>{_text(manifest['policy_digest'] or '–')}</code>"),
-        ("span", _text(f"{manifest['start']} to {manifest['end']}, end exclusive")),
-        ("seed", _text(run.config["run"]["seed"])),
+        ("strategy", text(run.config["strategy"]["name"])),
+        ("policy", text(manifest["policy"] or "none: a rule")),
+        ("policy digest", f"<code>{text(manifest['policy_digest'] or NONE)}</code>"),
+        ("span", text(f"{manifest['start']} to {manifest['end']}, end exclusive")),
+        ("seed", text(run.config["run"]["seed"])),
         ("decisions", f"{manifest['decisions']:,}"),
-        ("decisions hash", f"<code>{_text(manifest['decisions_sha256'])}</code>"),
-        ("code", f"<code>{_text(manifest['code_version'])}</code>"),
+        ("decisions hash", f"<code>{text(manifest['decisions_sha256'])}</code>"),
+        ("code", f"<code>{text(manifest['code_version'])}</code>"),
     ]
     right = [
-        ("fills", f"<b>{_text(venue['fill'])}</b>{flag}<br>{_text(FILL_MEANING[venue['fill']])}"),
+        ("fills", f"<b>{text(venue['fill'])}</b>{flag}<br>{text(FILL_MEANING[venue['fill']])}"),
         (
             "costs",
-            _text(
+            text(
                 f"taker {venue['taker_bps']:g} bps, half-spread {venue['half_spread_bps']:g} bps; quotes are never exhausted"
             ),
         ),
-        ("account", _text(f"{venue['account']}, {venue['balance']}, leverage {venue['leverage']:g}")),
-        ("budget", _text(f"{run.config['limits']['max_position_frac']:.0%} of equity per instrument")),
-        ("funding", _text("settled" if venue["funding"] else "left out")),
+        ("account", text(f"{venue['account']}, {venue['balance']}, leverage {venue['leverage']:g}")),
+        ("budget", text(f"{run.config['limits']['max_position_frac']:.0%} of equity per instrument")),
+        ("funding", text("settled" if venue["funding"] else "left out")),
     ]
     tables = "".join(
         f'<div><h2>{title}</h2><table class="facts">'
@@ -156,12 +113,12 @@ def _coverage_row(run: RunTables, one: dict[str, Any]) -> str:
     gaps = ", ".join(f"{start[:16].replace('T', ' ')} ({count})" for start, count in one["gaps"][:MOST_GAPS])
     more = f" and {len(one['gaps']) - MOST_GAPS} more" if len(one["gaps"]) > MOST_GAPS else ""
     share = missing / one["expected"] if one["expected"] else 0.0
-    digest = run.manifest["datasets"].get(f"{one['instrument_id']} {run.config['universe']['bar']}", "–")
+    digest = run.manifest["datasets"].get(f"{one['instrument_id']} {run.config['universe']['bar']}", NONE)
     return (
-        f"<tr><td>{_text(one['instrument_id'])}</td><td>{one['expected']:,}</td><td>{one['present']:,}</td>"
+        f"<tr><td>{text(one['instrument_id'])}</td><td>{one['expected']:,}</td><td>{one['present']:,}</td>"
         f"<td>{missing:,} ({share:.2%})</td><td>{one['warm_up']:,}</td>"
-        f"<td><code>{_text(digest[:12])}</code></td>"
-        f'<td class="wrap">{_text((gaps or "none") + more)}</td></tr>'
+        f"<td><code>{text(digest[:12])}</code></td>"
+        f'<td class="wrap">{text((gaps or "none") + more)}</td></tr>'
     )
 
 
@@ -170,14 +127,14 @@ def _metrics(run: RunTables) -> str:
     rows = []
     for name, metrics in run.all_metrics.items():
         cells = "".join(
-            f"<td>{_sharpe(run, name, metrics[column]) if column == 'sharpe' else _number(column, metrics[column])}</td>"
+            f"<td>{_sharpe(run, name, metrics[column]) if column == 'sharpe' else number(column, metrics[column])}</td>"
             for column in COLUMNS
         )
         chosen = ' class="run"' if name == run.name else ""
-        rows.append(f"<tr{chosen}><td>{_text(name)}</td>{cells}</tr>")
+        rows.append(f"<tr{chosen}><td>{text(name)}</td>{cells}</tr>")
     said = [
-        "Sharpe ratios carry their standard error (Mertens 2002), which assumes independent returns. A dash is a value that is"
-        " not defined."
+        "Sharpe ratios carry their standard error, which allows for fat tails, skew and autocorrelation (Lo 2002). A dash is a value that"
+        " is not defined."
     ]
     if "random" in run.baselines:
         said.append("random: the median of several seeds with the turnover and exposure of the run.")
@@ -206,10 +163,10 @@ def _charts(run: RunTables) -> str:
         "<h2>Exposure, fraction of the budget</h2>",
         charts.exposure_chart(run.ts, held, wanted),
     ]
-    for number, name in enumerate(run.instruments):
+    for place, name in enumerate(run.instruments):
         chosen = {key: values[owner == name] for key, values in fills.items()}
-        parts.append(f"<h2>Trades on price: {_text(name)}</h2>")
-        parts.append(charts.trades_chart(number, name, run.ts, run.series("close", name), chosen, most))
+        parts.append(f"<h2>Trades on price: {text(name)}</h2>")
+        parts.append(charts.trades_chart(place, name, run.ts, run.series("close", name), chosen, most))
     return "\n".join(parts)
 
 
@@ -262,14 +219,14 @@ def _costs(run: RunTables) -> str:
         traded = (metrics["turnover"] or 0.0) * run.years * float(equity.mean())
         share = (paid - metrics["funding"]) / equity[0]
         cells = (
-            *(_number(column, metrics[column]) for column in ("fees", "slippage", "funding")),
-            _number("fees", paid - metrics["funding"]),
+            *(number(column, metrics[column]) for column in ("fees", "slippage", "funding")),
+            number("fees", paid - metrics["funding"]),
             f"{share:.2%}",
-            _number("fees", traded),
-            f"{paid / traded * 1e4:.2f}" if traded else "–",
+            number("fees", traded),
+            f"{paid / traded * 1e4:.2f}" if traded else NONE,
         )
         chosen = ' class="run"' if name == run.name else ""
-        rows.append(f"<tr{chosen}><td>{_text(name)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+        rows.append(f"<tr{chosen}><td>{text(name)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     heads = (
         "fees",
         "slippage",
@@ -281,7 +238,7 @@ def _costs(run: RunTables) -> str:
     )
     head = "".join(f"<th>{name}</th>" for name in heads)
     return (
-        f'<h2>Costs, {_text(run.currency)}</h2><div class="scroll"><table><tr><th></th>{head}</tr>{"".join(rows)}</table></div>'
+        f'<h2>Costs, {text(run.currency)}</h2><div class="scroll"><table><tr><th></th>{head}</tr>{"".join(rows)}</table></div>'
         '<p class="quiet">Already inside equity. Slippage is against the mid that the fill assumption names; cost is fees plus'
         " slippage less funding received.</p>"
     )
@@ -308,13 +265,13 @@ def _shares(title: str, rows: list[tuple[str, int]], count: int, bars: bool = Tr
     if not rows:
         return ""
     body = "".join(
-        f"<tr><td>{_text(name)}</td><td>{number:,}</td>"
-        + (_share(number / count) if bars and count else "<td></td>" if bars else "")
+        f"<tr><td>{text(name)}</td><td>{found:,}</td>"
+        + (_share(found / count) if bars and count else "<td></td>" if bars else "")
         + "</tr>"
-        for name, number in rows
+        for name, found in rows
     )
     share = "<th>share</th>" if bars else ""
-    return f'<table class="shares"><tr><th>{_text(title)}</th><th>count</th>{share}</tr>{body}</table>'
+    return f'<table class="shares"><tr><th>{text(title)}</th><th>count</th>{share}</tr>{body}</table>'
 
 
 def _share(share: float) -> str:
@@ -335,4 +292,4 @@ def _answers(run: RunTables) -> list[tuple[str, int]]:
 
 
 def _configuration(run: RunTables) -> str:
-    return f"<details><summary>Configuration</summary><pre>{_text(run.config_text)}</pre></details>"
+    return f"<details><summary>Configuration</summary><pre>{text(run.config_text)}</pre></details>"

@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.contract.calendar import bars_per_year
-from engine.evaluation.metrics import sharpe_standard_error, simple_returns
+from engine.evaluation.metrics import simple_returns
+from engine.evaluation.samples import NO_DEVIATION
+from engine.evaluation.sharpe import LEAST, estimate
 from engine.journal import run as folder_format
 from engine.journal.blotter import BreakerChange
 
@@ -28,6 +30,8 @@ class RunTables:
         Facts of the run; its resolved configuration (`config_text` as written).
     metrics, baselines
         Metrics of the run, and of each baseline by name.
+    known
+        What `engine.evaluation.appraisal.appraise` found; empty of a folder that was written without it.
     equity, fills, orders, journal : pyarrow tables
         As `engine.journal` writes them; of the journal, `action` and `gate`.
     changes
@@ -43,6 +47,7 @@ class RunTables:
         document = folder_format.read_json(folder / folder_format.METRICS)
         self.metrics: dict[str, Any] = document["metrics"]
         self.baselines: dict[str, dict[str, Any]] = document["baselines"]
+        self.known = {name: value for name, value in document.items() if name not in ("metrics", "baselines")}
         self.config_text = (folder / folder_format.CONFIG).read_text(encoding="utf-8")
         self.config: dict[str, Any] = tomllib.loads(self.config_text)
         self.equity = pq.read_table(folder / folder_format.EQUITY)
@@ -75,9 +80,14 @@ class RunTables:
         return self.config["venue"]["balance"].split()[1]
 
     @property
+    def bars_per_year(self) -> float:
+        """Bars in a year of the market's calendar."""
+        return bars_per_year(self.config["universe"]["bar"])
+
+    @property
     def years(self) -> float:
         """Length of the equity curve in years of the market's calendar."""
-        return max(0, len(self.ts) - 1) / bars_per_year(self.config["universe"]["bar"])
+        return max(0, len(self.ts) - 1) / self.bars_per_year
 
     @property
     def all_metrics(self) -> dict[str, dict[str, Any]]:
@@ -85,10 +95,11 @@ class RunTables:
         return {self.name: self.metrics, **self.baselines}
 
     def standard_error(self, name: str) -> float | None:
-        """Return the standard error of the annualised Sharpe ratio of the run or a baseline."""
-        return sharpe_standard_error(
-            simple_returns(self.curves[name][1]), bars_per_year(self.config["universe"]["bar"])
-        )
+        """Return the standard error of the annualised Sharpe ratio of the run or a baseline, autocorrelation allowed for."""
+        returns = simple_returns(self.curves[name][1])
+        if len(returns) < LEAST or float(returns.std(ddof=1)) <= NO_DEVIATION:
+            return None
+        return estimate(returns, self.bars_per_year).error_annualised
 
     def series(self, kind: str, instrument_id: str) -> NDArray[np.float64]:
         """Return `quantity`, `exposure`, `target` or `close` of one instrument at every decision, float64 (n,)."""

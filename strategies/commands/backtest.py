@@ -83,6 +83,7 @@ def show(document: dict[str, Any], name: str) -> None:
         ("", *(metric.replace("_", " ") for metric in SHOWN)),
         [(title, *(_cell(metric, metrics[metric]) for metric in SHOWN)) for title, metrics in everything.items()],
     )
+    out.print(known(document), markup=False)
     speed = document["events_per_second"]
     out.print(
         f"{document['decisions']:,} decisions, {document['orders']:,} orders, {document['refusals']:,} refusals,"
@@ -94,6 +95,19 @@ def show(document: dict[str, Any], name: str) -> None:
     out.print(f"decisions {document['decisions_sha256']}", markup=False)
     out.print(f"run       {document['run_id']}", markup=False)
     out.print(f"report    {document['report']}", markup=False)
+
+
+def known(document: dict[str, Any]) -> str:
+    """Say in a line how well the Sharpe ratio is known: its error, its deflation by the trials, its chance."""
+    sharpe, error, reasons = document["metrics"]["sharpe"], document["sharpe_error"], document["reasons"]
+    ratio = f"no Sharpe ratio: {reasons.get('sharpe_error', 'it has no value')}"
+    if sharpe is not None and error is not None:
+        low, high = document["interval"]
+        ratio = f"Sharpe {sharpe:.2f} ± {error:.2f} (95 %: {low:.2f} to {high:.2f})"
+    trials = f"{document['trials']} trial{'s' * (document['trials'] != 1)}"
+    dsr = "-" if document["dsr"] is None else f"{document['dsr']:.3f}"
+    p_value = "-" if document["p_value"] is None else f"{document['p_value']:.3f}"
+    return f"{ratio}, DSR {dsr} ({trials}), p {p_value} against random timing"
 
 
 def _cell(metric: str, value: float | None) -> str:

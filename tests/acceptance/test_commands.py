@@ -86,6 +86,8 @@ def test_backtest_writes_a_whole_run_folder_and_repeats_in_another_process(folde
     assert (first["run_id"], second["run_id"]) == ("small-0001", "small-0002")
     assert first["decisions"] == 59 * 24
     assert first["metrics"] == second["metrics"]
+    assert (first["trials"], second["trials"]) == (1, 1)
+    assert (first["dsr"], first["p_value"], first["interval"]) == (second["dsr"], second["p_value"], second["interval"])
     names = {path.name for path in (folder / "var/runs/small-0001").iterdir()}
     assert names == {
         "config.toml", "manifest.json", "journal.parquet", "orders.parquet", "fills.parquet", "equity.parquet",
@@ -109,6 +111,8 @@ def test_two_processes_decide_the_same_with_every_actor_on_several_instruments_a
 
 def test_runs_report_and_why_read_the_run_folder(folder):
     done = document(huracan(folder, "backtest", "config.toml", "--no-baselines", "--json"))
+    (counted,) = document(huracan(folder, "trials", "--json"))["trials"]
+    assert (counted["path"], counted["status"], counted["run_id"]) == ("backtest", "done", done["run_id"])
     listed = document(huracan(folder, "runs", "--json"))["runs"]
     assert [run["run_id"] for run in listed] == [done["run_id"]]
     assert document(huracan(folder, "report", "small", "--json"))["report"] == "var/runs/small-0001/report.html"

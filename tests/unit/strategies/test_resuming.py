@@ -18,7 +18,17 @@ from engine.contract.config import parse
 from engine.contract.errors import ConfigError, DataError, UsageError
 from engine.journal import run as folder_format
 from engine.journal.resumed import ReplayDiffers, ResumedJournal
-from engine.journal.run import MANIFEST, STORE, Interrupted, find_unfinished, read_json, runs, unfinished, write_json
+from engine.journal.run import (
+    MANIFEST,
+    METRICS,
+    STORE,
+    Interrupted,
+    find_unfinished,
+    read_json,
+    runs,
+    unfinished,
+    write_json,
+)
 from engine.journal.state import encode
 from engine.journal.store import Store, held
 from strategies import running
@@ -27,7 +37,8 @@ from strategies.resuming import resume
 from strategies.running import execute
 from tests.conftest import ROOT, SAMPLE
 
-SAME = ("journal.parquet", "orders.parquet", "fills.parquet", "equity.parquet", "metrics.json", "config.toml")
+SAME = ("journal.parquet", "orders.parquet", "fills.parquet", "equity.parquet", "config.toml")
+OWN = ("run_id", "trial", "trials", "dsr", "dsr_benchmark")
 DECIDED = 10 * 24
 
 
@@ -47,9 +58,11 @@ def configuration(name="trend", **sections):
 
 
 def contents(folder):
+    """Everything but the run's id, the id of its trial, and what the ledger knew when it ended."""
     files = {name: (folder / name).read_bytes() for name in SAME if (folder / name).is_file()}
-    manifest = read_json(folder / MANIFEST)
-    return {**files, "manifest": {key: value for key, value in manifest.items() if key != "run_id"}}
+    documents = {name: read_json(folder / name) for name in (MANIFEST, METRICS)}
+    own = {name: {key: value for key, value in one.items() if key not in OWN} for name, one in documents.items()}
+    return {**files, **own}
 
 
 @pytest.fixture
@@ -83,14 +96,14 @@ def test_run_that_is_killed_and_resumed_leaves_the_files_of_one_that_was_not(cut
     warm_up = 200 if name != "policy" else 96
     folder, left = cut(configuration(name), {5, warm_up + 30, warm_up + DECIDED - 1})
     whole = contents(folder)
-    assert len(whole) == len(SAME) + 1
+    assert len(whole) == len(SAME) + 2
     before = []
     for root in left:
         before.append(held(root / ".cut-0001.partial" / STORE).decisions)
         resumed, document = resume("cut-0001", runs=root)
         assert resumed == root / "cut-0001"
         assert contents(resumed) == whole
-        assert document["decisions_sha256"] == whole["manifest"]["decisions_sha256"]
+        assert document["decisions_sha256"] == whole[MANIFEST]["decisions_sha256"]
         assert not list(resumed.glob("journal.sqlite*"))
         assert unfinished(root) == []
     assert before[0] == 0
@@ -228,12 +241,12 @@ def test_ctrl_c_stops_at_the_end_of_a_turn_and_keeps_the_run(tmp_path, monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(ResumedJournal, "end_turn", pressed)
         with pytest.raises(Interrupted) as caught:
-            execute(configuration(), runs=tmp_path, baselines=False)
+            execute(configuration(), runs=tmp_path / "runs", baselines=False)
     assert caught.value.run_id == "cut-0001"
-    assert held(find_unfinished("cut-0001", tmp_path) / STORE).decisions == 77
-    assert runs(tmp_path) == []
-    fresh, _ = execute(configuration(), runs=tmp_path, baselines=False)
-    resumed, _ = resume("cut-0001", runs=tmp_path)
+    assert held(find_unfinished("cut-0001", tmp_path / "runs") / STORE).decisions == 77
+    assert runs(tmp_path / "runs") == []
+    fresh, _ = execute(configuration(), runs=tmp_path / "runs", baselines=False)
+    resumed, _ = resume("cut-0001", runs=tmp_path / "runs")
     assert (fresh.name, resumed.name) == ("cut-0002", "cut-0001")
     assert contents(fresh) == contents(resumed)
 
@@ -244,8 +257,8 @@ def test_exception_in_a_run_leaves_no_folder(tmp_path, monkeypatch):
 
     monkeypatch.setattr(strategy_class("trend"), "decide", fails)
     with pytest.raises(Exception, match="ZeroDivisionError"):
-        execute(configuration(), runs=tmp_path, baselines=False)
-    assert list(tmp_path.iterdir()) == []
+        execute(configuration(), runs=tmp_path / "runs", baselines=False)
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_store_that_was_damaged_is_refused_and_left(cut):

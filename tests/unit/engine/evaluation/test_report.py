@@ -1,5 +1,6 @@
 """The report: complete, self-contained, deterministic, honest about what it cannot tell."""
 
+import html
 import re
 import shutil
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from engine.evaluation.charts import (
     trades_chart,
 )
 from engine.evaluation.report import monthly_returns, write_report
+from engine.evaluation.report_known import probability
 from engine.journal.run import read_json, write_json
 
 SCRIPT = "<script>alert(1)</script>"
@@ -130,7 +132,8 @@ def test_chart_of_more_fills_than_it_draws_says_so():
 def test_page_has_every_section(sample_run):
     page = (sample_run / "report.html").read_text(encoding="utf-8")
     headings = (
-        "Run", "Assumptions", "Data coverage", "Beside its baselines", "Equity", "Drawdown", "Exposure, fraction of the budget",
+        "Run", "Assumptions", "Data coverage", "Beside its baselines", "How well it is known",
+        "Equity", "Drawdown", "Exposure, fraction of the budget",
         "Trades on price: TRENDUSDT.SIM", "Monthly returns", "Costs, USDT", "Decisions and orders",
     )  # fmt: skip
     places = [page.index(f"<h2>{heading}</h2>") for heading in headings]
@@ -266,3 +269,51 @@ def test_orders_are_counted_by_status(copy):
     page = page_of(copy)
     assert "<td>filled</td><td>1</td>" in page
     assert "<td>denied</td><td>2</td>" in page
+
+
+def test_page_says_how_well_the_result_is_known(sample_run):
+    page = (sample_run / "report.html").read_text(encoding="utf-8")
+    known = read_json(sample_run / "metrics.json")
+    assert known["trials"] == 1
+    for figure, label in ((known["dsr"], "DSR, 1 trial"), (known["p_value"], "p, random timing")):
+        assert f"<b>{html.escape(probability(figure))}</b><span>{label}</span>" in page
+    low, high = known["interval"]
+    assert f"{low:.2f} to {high:.2f}; error with {known['sharpe_lags']} autocovariances" in page
+    assert f"<h3>Deepest of {known['drawdowns']['falls']} falls</h3>" in page
+    assert page.count(known["drawdowns"]["deepest"][0]["trough"][:16].replace("T", " ")) == 1
+
+
+def test_figure_without_a_value_says_why(copy):
+    reason = f"returns must vary {SCRIPT}"
+    altered(copy, "metrics.json", lambda known: known.update(p_value=None, chance=None, reasons={"p_value": reason}))
+    page = page_of(copy)
+    assert "<b>–</b><span>p, random timing</span>" in page
+    assert "No value for p value: returns must vary &lt;script&gt;alert(1)&lt;/script&gt;." in page
+
+
+def test_folder_without_the_figures_has_a_page(copy):
+    def older(document: dict) -> None:
+        for name in set(document) - {"metrics", "baselines"}:
+            del document[name]
+
+    altered(copy, "metrics.json", older)
+    page = page_of(copy)
+    assert "<h2>How well it is known</h2>" not in page
+    assert "<b>–</b><span>deflated Sharpe (DSR)</span>" in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"dsr": 0.94, "trials": 12}, "An edge is not shown: the deflated Sharpe ratio over 12 trials of this family is 0.94, below 0.95."),
+        ({"p_value": 0.07}, "does at least as well 7% of the time"),
+        ({"break_even_bps": 3.0, "paid_bps": 6.0}, "It does not earn its costs: it breaks even at 3.0 bps and paid 6.0."),
+        ({"break_even_bps": -3.0, "paid_bps": 6.0}, "It does not earn its costs: it lost before costs."),
+    ],
+)  # fmt: skip
+def test_what_speaks_against_an_edge_is_noted(copy, changes, said):
+    good = {"dsr": 0.96, "trials": 12, "p_value": 0.01, "break_even_bps": 7.0, "paid_bps": 6.0}
+    altered(copy, "metrics.json", lambda document: document.update(good))
+    assert said not in notes_of(page_of(copy))
+    altered(copy, "metrics.json", lambda document: document.update(changes))
+    assert said in notes_of(page_of(copy))
