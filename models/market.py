@@ -104,7 +104,7 @@ class Market:
         self.terms = Terms(instruments, venue, limits, spec, device, tape.bounded)
         self._shaping = Shaping(reward or Reward(), self.terms, reward_scale)
         self.generator = torch.Generator(device).manual_seed(seed)
-        spans = [(tape.first_turn, len(tape.ts_turn))] if spans is None else spans
+        self.spans = spans = [(tape.first_turn, len(tape.ts_turn))] if spans is None else list(spans)
         self._first = torch.tensor([first for first, _ in spans], device=device)
         self._last = torch.tensor([last - 1 for _, last in spans], device=device)
         self._starts = (self._last - self._first).cumsum(0)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from engine.contract.action import ActionSpec, valid_actions
 from engine.contract.observation import PORTFOLIO_COLUMNS, POSITION_COLUMNS
 from engine.contract.signals import context_columns
+from models.exposure import answer
 from models.features import STEPS, Features, Recipe, names
 from models.layers import NoisyLinear, Pooled, Transformer, initialise, perceptron
 
@@ -138,7 +139,8 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     kind
         `policy`: scores of answers, or the mean of a continuous answer with a spread that is one number; `gaussian`: mean and logarithm of
-        the spread of a continuous answer before its tanh; `values`: the discounted reward expected of every answer.
+        the spread of a continuous answer before its tanh; `values`: the discounted reward expected of every answer; `exposure`: an
+        exposure that is wanted, of the window and the signals alone, and the continuous answer that leads there (`models.exposure`).
     dueling
         Values are the sum of a value of the state and advantages of the answers.
     atoms
@@ -149,7 +151,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Layers are noisy while they learn.
     """
 
-    kind: Literal["policy", "gaussian", "values"] = "policy"
+    kind: Literal["policy", "gaussian", "values", "exposure"] = "policy"
     dueling: bool = False
     atoms: int = 1
     limit: float = 0.0
@@ -157,6 +159,9 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 PLAIN = Head()
+EXPOSURE = Head(kind="exposure")
+FIRST_BAND = 0.05
+"""Half the band around a wanted exposure in which nothing is traded, before anything was learned."""
 
 
 class Trunk(Encoder):
@@ -175,6 +180,7 @@ class Trunk(Encoder):
     """
 
     atoms: Tensor
+    seen: Tensor
 
     def __init__(
         self,
@@ -194,10 +200,16 @@ class Trunk(Encoder):
         self.critic = perceptron(self.width, hidden, head.atoms, head.noisy)
         self.log_std = nn.Parameter(torch.full((), -0.7))
         self.register_buffer("atoms", torch.linspace(-head.limit, head.limit, head.atoms), persistent=False)
+        if head.kind == "exposure":
+            self.gain = nn.Parameter(torch.ones(()))
+            self.band_logit = nn.Parameter(torch.logit(torch.tensor(FIRST_BAND)))
+            seen = torch.cat([torch.zeros(ACCOUNT_WIDTH), torch.ones(context)])
+            self.register_buffer("seen", seen, persistent=False)
         if generator is not None:
             initialise(self, generator)
             with torch.no_grad():
-                cast(nn.Linear, self.actor[-1]).weight.mul_(0.01)
+                if head.kind != "exposure":
+                    cast(nn.Linear, self.actor[-1]).weight.mul_(0.01)
                 cast(nn.Linear, self.critic[-1]).weight.mul_(0.1)
 
     def scores(self, state: Tensor) -> Tensor:
@@ -218,6 +230,11 @@ class Trunk(Encoder):
 
     def judge(self, context: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
         """Score the answers (B, A), unmasked, and value the state (B,)."""
+        if self.head.kind == "exposure":
+            state = self.state(context, account * self.seen)
+            wanted = torch.tanh(self.gain * self.actor(state))
+            size = account[:, SIZE_COLUMN, None]
+            return answer(wanted, self.band, size, self.spec.short), self.critic(state).squeeze(-1)
         state = self.state(context, account)
         if self.head.kind == "values":
             values = self.expected(self.scores(state))
@@ -227,6 +244,11 @@ class Trunk(Encoder):
     def forward(self, window: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
         """Judge a window (B, STEPS, F) of normalised features."""
         return self.judge(self.summary.context(window), account)
+
+    @property
+    def band(self) -> Tensor:
+        """Half the band in which nothing is traded, fraction of the budget; for a head of exposures alone."""
+        return torch.sigmoid(self.band_logit)
 
     @property
     def spread(self) -> Tensor:

@@ -28,9 +28,11 @@ from engine.contract.action import ActionSpec
 from engine.contract.calendar import iso
 from engine.contract.config import Config
 from engine.contract.errors import ConfigError, DataError, EnvironmentFault, broken
+from engine.contract.learning import BASELINES
 from engine.signals.history import settings_of
 from engine.signals.settings import parse
 from models.algorithms import choice
+from models.algorithms.foreseen import Foreseen
 from models.algorithms.learner import Learner, Progress, State, below, prefixed
 from models.context import hear
 from models.features import lookback, window
@@ -266,11 +268,14 @@ def check(progress: Progress, seed: int, learner: Learner) -> None:
 
 
 def evaluate(learner: Learner, best: Best, tape: Tape, split: Split, config: Config) -> None:
-    """Replay the validation span where it is time to, and keep the policy if it is the best so far."""
+    """Replay the validation span where it is time to, and keep the policy if it is the best so far; a baseline needs no account."""
     if not learner.done and learner.iteration % config.training.evaluate_every:
         return
     graph = copy.deepcopy(learner.graph).cpu().eval()
-    growth = validate([graph], tape, split, config)[0]["log_growth"]
+    if isinstance(learner, Foreseen):
+        growth = learner.growth(split.validation)
+    else:
+        growth = validate([graph], tape, split, config)[0]["log_growth"]
     best.consider(graph, growth, learner.iteration * learner.steps_per_iteration)
 
 
@@ -297,9 +302,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def action_spec(config: Config) -> ActionSpec:
-    """Return the action space of [training]."""
+    """Return the action space of [training]; a baseline's own band takes the place of the hold zone."""
     training = config.training
-    return ActionSpec(kind=training.action, short=training.short, smoothing=training.smoothing)
+    spec = ActionSpec(kind=training.action, short=training.short, smoothing=training.smoothing)
+    return msgspec.structs.replace(spec, hold_zone=0.0) if training.algorithm in BASELINES else spec
 
 
 def split_tape(tape: Tape, config: Config) -> Split:

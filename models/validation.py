@@ -7,13 +7,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from engine.contract.action import ActionSpec, Discrete7, valid_actions
+from engine.contract.action import ActionSpec, Discrete7, target_exposure, valid_actions
 from engine.contract.calendar import bars_per_year
 from engine.contract.config import Limits, Venue
 from models.features import STEPS
 from models.market import Market
 from models.networks import SIZE_COLUMN, PolicyGraph, choose
 from models.tape import Tape
+
+LITTLE = 0.1
+"""An exposure smaller than this counts as none, where answers of a head of exposures are counted."""
 
 
 class Replay(NamedTuple):
@@ -23,7 +26,7 @@ class Replay(NamedTuple):
     ----------
     equity : float64 (n + 1,), at every close, quote
     exposure : float64 (n, K), signed fraction of equity at the close after each decision
-    action : float64 (n, K), the answers
+    action : float64 (n, K), the answers; of a head of exposures the exposure that the answer leads to, 0 where it is under a tenth
     decides : bool (n, K), where the instrument had a bar; the answer was not heard elsewhere
     orders : float64 (n, K), signed whole lots
     traded_frac : float64 (n, K), traded value over equity
@@ -73,7 +76,7 @@ def replay(
     columns, ended = [], torch.zeros(len(graphs), dtype=torch.bool, device=market.device)
     seen, each = market.observation(), (len(graphs), market.instruments)
     for _ in range(count):
-        answers, agreed = [], []
+        answers, agreed, meant = [], [], []
         for graph, table, rows, own in zip(
             graphs, tables, seen.row.split(market.instruments), seen.account.split(market.instruments)
         ):
@@ -81,6 +84,7 @@ def replay(
             chosen = choose(spec, logits, own[:, SIZE_COLUMN], graph.trunk.spread)
             answers.append(chosen[:2])
             agreed.append(_agreement(graph, logits, *chosen))
+            meant.append(_meant(graph, chosen[0].double(), own[:, SIZE_COLUMN].double()))
         action, logits = (torch.cat(values) for values in zip(*answers))
         before = market.account.equity
         decides = market.decides
@@ -93,7 +97,7 @@ def replay(
             Replay(
                 equity=equity,
                 exposure=value / equity[:, None],
-                action=action.view(each).double(),
+                action=torch.cat(meant).view(each),
                 decides=decides,
                 orders=happened.order,
                 traded_frac=happened.traded / before[:, None],
@@ -125,9 +129,17 @@ def _entropy(spec: ActionSpec, logits: Tensor, size: Tensor) -> Tensor:
     return -(logs.exp() * logs).sum(-1) / valid.double().log()
 
 
+def _meant(graph: PolicyGraph, action: Tensor, size: Tensor) -> Tensor:
+    """What an answer is counted as: itself, or the exposure that it leads to."""
+    if graph.trunk.head.kind != "exposure":
+        return action
+    led: Tensor = target_exposure(graph.spec, action, size)
+    return torch.where(led.abs() < LITTLE, 0.0, led)
+
+
 def _agreement(graph: PolicyGraph, logits: Tensor, action: Tensor, masked: Tensor, confidence: Tensor) -> Tensor:
     """Probability that a draw is the answer; see `Replay.agreement`."""
-    if graph.trunk.head.kind == "values":
+    if graph.trunk.head.kind in ("values", "exposure"):
         return torch.ones_like(confidence, dtype=torch.float64)
     if graph.spec.kind == "discrete7":
         return torch.softmax(masked.double(), -1).gather(-1, action[:, None]).squeeze(-1)

@@ -21,6 +21,7 @@ from engine.risk.breaker_measures import worst_quantity
 from engine.risk.breaker_values import Reading, closing_part, flatten
 from engine.risk.gate import Intent, Refusal, headroom, judge
 from engine.signals.settings import SignalSettings
+from strategies.delay import Delay
 from strategies.mandate import Mandate
 from strategies.orders import OrderDesk
 
@@ -84,6 +85,7 @@ class GatedStrategy(OrderDesk):
         self.entropy: float | None = None
         self._valued = (-1, 0.0)
         self._json = msgspec.json.Encoder()
+        self.delay: Delay | None = None
 
     def state(self) -> dict[str, Any]:  # type: ignore[override]
         """Return everything that `restore` needs at the end of a turn; a subclass adds what it remembers.
@@ -91,13 +93,16 @@ class GatedStrategy(OrderDesk):
         It hides the engine's own `state`, which `is_running` and its like tell as well.
         """
         decided = {"target": self._target.copy(), "heard_ns": list(self._heard_ns), "entropy": self.entropy}
-        return self.orders_state() | decided
+        delayed = None if self.delay is None else self.delay.state()
+        return self.orders_state() | decided | {"delay": delayed}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state, as `restore_orders` does."""
         self.restore_orders(state)
         self._target, self._heard_ns = state["target"].copy(), list(state["heard_ns"])
         self.entropy = state["entropy"]
+        if self.delay is not None:
+            self.delay.restore(state["delay"])
 
     def decide(self, turn: Turn, present: Sequence[int], exposure: NDArray[np.float64]) -> list[Choice]:
         """Choose for the instruments whose bar came; an instrument without a choice is left alone and not journaled.
@@ -139,6 +144,8 @@ class GatedStrategy(OrderDesk):
         self._allow(turn, equity)
         exposure = account.notional / self.budget
         choices = self.decide(turn, present, exposure)
+        if self.delay is not None:
+            choices = self.delay(choices, exposure)
         missing = ",".join(str(self.instrument_ids[i]) for i, row in enumerate(turn.rows) if row is None)
         for choice in choices:
             self._act(turn, self._bounded(choice, exposure), float(exposure[choice.instrument]), missing)

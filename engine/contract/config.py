@@ -122,7 +122,8 @@ class Training(Section, frozen=True):
     Attributes
     ----------
     algorithm
-        `ppo` and `sac` for both kinds of answers, `td3` for continuous, `dqn` for discrete ones.
+        `ppo` and `sac` for both kinds of answers, `td3` for continuous, `dqn` for discrete ones; `supervised` and
+        `direct_sharpe`, continuous too, are the baselines that reinforcement learning has to beat.
     env_steps
         Decisions per seed.
     context
@@ -156,7 +157,7 @@ class Training(Section, frozen=True):
         Sections of their own.
     """
 
-    algorithm: Literal["ppo", "sac", "td3", "dqn"] = "ppo"
+    algorithm: Literal["ppo", "sac", "td3", "dqn", "supervised", "direct_sharpe"] = "ppo"
     network: Literal["mlp", "transformer"] = "mlp"
     action: Literal["discrete7", "continuous"] = "discrete7"
     context: list[Literal["regime", "changepoint", "risk_budget"]] = msgspec.field(default_factory=list)

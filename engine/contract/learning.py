@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 WIDEST_LAYER = 8_192
 WIDEST_TOKEN = 1_024
 LARGEST_SEED = 2**63 - 1
+BASELINES = ("supervised", "direct_sharpe")
+"""Algorithms that learn from the bars alone, without an account."""
 
 
 class Schedule(Section, frozen=True):
@@ -196,23 +198,26 @@ def _check_network(training: "Training", where: str) -> None:
 
 
 def _check_algorithm(training: "Training", where: str) -> None:
-    needed = {"td3": "continuous", "dqn": "discrete7"}.get(training.algorithm)
+    needed = {"td3": "continuous", "dqn": "discrete7", **dict.fromkeys(BASELINES, "continuous")}.get(training.algorithm)
     if needed is not None and training.action != needed:
         rule = f"be {needed} for {training.algorithm}"
         remedy = "or learn with sac or ppo, which know both"
         raise ConfigError(broken("training.action", rule, training.action, where, remedy))
+    if training.algorithm in BASELINES and training.smoothing:
+        rule = f"be 0 for {training.algorithm}, which has a band instead"
+        raise ConfigError(broken("training.smoothing", rule, training.smoothing, where))
 
 
 def _check_amounts(training: "Training", instruments: int, where: str) -> None:
     rollout = training.envs * training.rollout_steps
-    if training.algorithm == "ppo" and 2 * training.minibatches > rollout:
+    if training.algorithm not in ("sac", "td3", "dqn") and 2 * training.minibatches > rollout:
         rule = f"leave 2 decisions or more in each part of the {rollout} of a rollout"
         raise ConfigError(broken("training.minibatches", rule, training.minibatches, where, "lower it"))
     if training.env_steps < rollout:
         rule = f"be at least one rollout, envs x rollout_steps = {rollout}"
         remedy = "raise it, or lower envs or rollout_steps"
         raise ConfigError(broken("training.env_steps", rule, training.env_steps, where, remedy))
-    if training.algorithm == "ppo":
+    if training.algorithm == "ppo" or training.algorithm in BASELINES:
         return
     replay, step = training.replay, training.envs * instruments
     for name, least, what in (

@@ -2,13 +2,15 @@
 
 from engine.contract.config import Training
 from models.algorithms import dqn, sac
+from models.algorithms.direct_sharpe import DirectSharpe
 from models.algorithms.dqn import Dqn
 from models.algorithms.learner import Learner
 from models.algorithms.ppo import Ppo
 from models.algorithms.sac import Sac
+from models.algorithms.supervised import Supervised
 from models.algorithms.td3 import Td3
 from models.market import Market
-from models.networks import PLAIN, Head, PolicyGraph
+from models.networks import EXPOSURE, PLAIN, Head, PolicyGraph
 
 
 def head(training: Training) -> Head:
@@ -20,6 +22,8 @@ def head(training: Training) -> Head:
             return sac.head(training)
         case "dqn":
             return dqn.head(training)
+        case "supervised" | "direct_sharpe":
+            return EXPOSURE
 
 
 def learner(graph: PolicyGraph, market: Market, training: Training, seed: int) -> Learner:
@@ -33,3 +37,7 @@ def learner(graph: PolicyGraph, market: Market, training: Training, seed: int) -
             return Td3(graph, market, training, seed)
         case "dqn":
             return Dqn(graph, market, training, seed)
+        case "supervised":
+            return Supervised(graph, market, training, seed)
+        case "direct_sharpe":
+            return DirectSharpe(graph, market, training, seed)
