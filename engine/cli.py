@@ -18,6 +18,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "data": ("catalogs.commands", "import, check, list, synth: market data in a catalog"),
     "train": ("models.commands.train", "train a policy and export it"),
     "backtest": ("strategies.commands.backtest", "run a strategy over history and write a run folder"),
+    "walkforward": (
+        "models.commands.walkforward",
+        "train on one span, trade the next, over all of history, and judge what was earned",
+    ),
     "runs": ("strategies.commands.runs", "list the runs"),
     "report": ("strategies.commands.report", "write a run's report again and print its path"),
     "trials": ("strategies.commands.trials", "list the trial ledger: every evaluation that was ever begun"),

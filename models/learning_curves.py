@@ -154,7 +154,7 @@ def learn(market: Toy, variant: str, seed: int, **changes: Any) -> Run:
         progress = learner.iterate()
         seconds += time.perf_counter() - began
         check(progress, seed, learner)
-        evaluate(learner, best, tape, split, config)
+        evaluate(learner, best, tape, split, config, seed)
     policy = best_policy(learner, best)
     if market.name == "trend":
         other = market_of(market.name, OTHER_SEED)

@@ -25,10 +25,13 @@ from torch import Tensor
 
 from catalogs.arrays import Bars, Funding, read_manifest
 from engine.contract.action import ActionSpec
-from engine.contract.calendar import iso
-from engine.contract.config import Config
+from engine.contract.calendar import bars_per_year, iso
+from engine.contract.config import Config, dump
 from engine.contract.errors import ConfigError, DataError, EnvironmentFault, broken
 from engine.contract.learning import BASELINES
+from engine.evaluation.ledger import Ledger
+from engine.evaluation.metrics import simple_returns
+from engine.evaluation.trials import family_name
 from engine.signals.history import settings_of
 from engine.signals.settings import parse
 from models.algorithms import choice
@@ -154,7 +157,11 @@ class TrainingResult:
 
 
 def train(
-    config: Config, report: Report = lambda steps, text: None, root: Path = CHECKPOINTS, fresh: bool = False
+    config: Config,
+    report: Report = lambda steps, text: None,
+    root: Path = CHECKPOINTS,
+    fresh: bool = False,
+    ledger: Ledger | None = None,
 ) -> TrainingResult:
     """Train one policy per seed, the best that its run came to on the validation span, and choose the best of them.
 
@@ -168,6 +175,8 @@ def train(
         Folder of checkpoints.
     fresh
         Begin anew even where a killed run could go on.
+    ledger
+        Where every replay of the validation span is written before it is made; None counts nothing, and is for what nobody chooses from.
 
     Raises
     ------
@@ -205,7 +214,7 @@ def train(
             spent = time.perf_counter() - began
             made, seconds = made + learner.steps_per_iteration, seconds + spent
             check(progress, seed, learner)
-            evaluate(learner, best, cpu_tape, split, config)
+            evaluate(learner, best, cpu_tape, split, config, seed, ledger)
             if learner.done or learner.iteration % config.training.checkpoint_every == 0:
                 save(learner, best, path)
             rate = learner.steps_per_iteration / spent
@@ -267,16 +276,37 @@ def check(progress: Progress, seed: int, learner: Learner) -> None:
         )
 
 
-def evaluate(learner: Learner, best: Best, tape: Tape, split: Split, config: Config) -> None:
-    """Replay the validation span where it is time to, and keep the policy if it is the best so far; a baseline needs no account."""
+def evaluate(
+    learner: Learner, best: Best, tape: Tape, split: Split, config: Config, seed: int, ledger: Ledger | None = None
+) -> None:
+    """Replay the validation span where it is time to, as a trial of the ledger, and keep the policy if it is the best so far.
+
+    A baseline needs no account to be judged, and is a reference, no trial.
+    """
     if not learner.done and learner.iteration % config.training.evaluate_every:
         return
     graph = copy.deepcopy(learner.graph).cpu().eval()
+    env_steps = learner.iteration * learner.steps_per_iteration
     if isinstance(learner, Foreseen):
-        growth = learner.growth(split.validation)
-    else:
-        growth = validate([graph], tape, split, config)[0]["log_growth"]
-    best.consider(graph, growth, learner.iteration * learner.steps_per_iteration)
+        best.consider(graph, learner.growth(split.validation), env_steps)
+        return
+    if ledger is None:
+        best.consider(graph, validate([graph], tape, split, config)[0]["log_growth"], env_steps)
+        return
+    first, last = split.validation
+    universe = config.universe
+    with ledger.trial(
+        family=family_name("policy", universe.instruments, universe.bar),
+        path="train",
+        config_sha256=hashlib.sha256(dump(config).encode()).hexdigest(),
+        seed=seed,
+        start_ns=int(tape.ts_turn[first]),
+        end_ns=int(tape.ts_turn[last - 1]),
+        policy=f"{config.run.name} after {env_steps}",
+    ) as trial:
+        (replayed,) = replay([graph], tape, config.venue, config.limits, first, last)
+        trial.finish_returns(simple_returns(replayed.equity.numpy()), bars_per_year(universe.bar))
+    best.consider(graph, figures([replayed], action_spec(config), universe.bar)["log_growth"], env_steps)
 
 
 def best_policy(learner: Learner, best: Best) -> PolicyGraph:

@@ -13,6 +13,7 @@ from engine.contract.calendar import bar_ns, to_ns
 from engine.contract.errors import ConfigError, broken
 from engine.contract.learning import Dqn, Replay, Sac, Schedule, Td3, check_training
 from engine.contract.section import Count, Fraction, Name, NonNegative, Positive, Section
+from engine.contract.walkforward import WalkForward, check_walk_forward
 
 CASH_REACH_FRAC = 0.98
 """Largest part of a cash account that positions may take: an order for all of it is denied for its fee."""
@@ -208,6 +209,7 @@ class Config(Section, frozen=True):
     limits: Limits = Limits()
     actors: Actors = Actors()
     training: Training = Training()
+    walkforward: WalkForward = WalkForward()
 
     @property
     def strategy_name(self) -> str:
@@ -373,3 +375,4 @@ def _cross_check(config: Config, where: str) -> None:
             broken("training.short", "be false for discrete7, which is long-only", "true", where, "use continuous")
         )
     check_training(config, where)
+    check_walk_forward(config, where)

@@ -83,6 +83,8 @@ class Trials(NamedTuple):
         Ratios of the different evaluations that have one, in the period of `periods_per_year`.
     periods_per_year
         What they are per.
+    periods : float64 (n,)
+        Observations behind each ratio, in the same period; not whole where it was made in another.
     """
 
     number: int
@@ -91,6 +93,7 @@ class Trials(NamedTuple):
     failed: int
     sharpes_per_period: Floats
     periods_per_year: float
+    periods: Floats
 
     @property
     def variance_per_period(self) -> VariancePerPeriod | None:
@@ -105,11 +108,19 @@ class Trials(NamedTuple):
         ------
         DataError
             The estimate is per another period.
+
+        Notes
+        -----
+        A ratio of zero scatters by 1 / (T - 1) around zero, so that trials over short spans say too much about what luck does over a long
+        one. Each ratio is therefore brought to the length of the selected one, times the root of (T_i - 1) / (T - 1), before the variance
+        is taken. **Departure** from the paper, where all trials have one length; there it changes nothing.
         """
         if not math.isclose(selected.periods_per_year, self.periods_per_year):
             rule = f"be per {self.periods_per_year:g} periods a year, as the trials"
             raise DataError(broken("Sharpe ratio", rule, f"per {selected.periods_per_year:g}"))
-        variance = selection_variance(self.sharpes_per_period, selected.periods)
+        lengths = np.maximum(self.periods, 2.0) - 1.0
+        ratios = self.sharpes_per_period * np.sqrt(lengths / max(1.0, selected.periods - 1.0))
+        variance = selection_variance(ratios, selected.periods)
         return deflated_sharpe(
             selected.per_period, selected.periods, max(1, self.number), variance, selected.skew, selected.kurtosis
         )
@@ -117,15 +128,24 @@ class Trials(NamedTuple):
 
 def count(rows: Sequence[Row], periods_per_year: float) -> Trials:
     """Count the trials of one family's rows, and bring their Sharpe ratios to the period of `periods_per_year`."""
-    different: dict[tuple[object, ...], float | None] = {}
+    different: dict[tuple[object, ...], tuple[float, float] | None] = {}
     for row in rows:
-        ratio = row.sharpe_per_period
-        if ratio is not None and row.periods_per_year:
-            ratio *= math.sqrt(row.periods_per_year / periods_per_year)
-        different[row.config_sha256, row.policy, row.seed, row.start_ns, row.end_ns, ratio] = ratio
-    ratios = np.array([ratio for ratio in different.values() if ratio is not None])
+        found = None
+        if row.sharpe_per_period is not None and row.periods_per_year:
+            longer = row.periods_per_year / periods_per_year
+            found = row.sharpe_per_period * math.sqrt(longer), (row.periods or 0) / longer
+        different[row.config_sha256, row.policy, row.seed, row.start_ns, row.end_ns, found] = found
+    measured = np.array([found for found in different.values() if found is not None]).reshape(-1, 2)
     states = [row.status for row in rows]
-    return Trials(len(different), len(rows), states.count("open"), states.count("failed"), ratios, periods_per_year)
+    return Trials(
+        len(different),
+        len(rows),
+        states.count("open"),
+        states.count("failed"),
+        measured[:, 0],
+        periods_per_year,
+        measured[:, 1],
+    )
 
 
 def family_name(strategy: str, instruments: Sequence[str], bar: str) -> str:

@@ -18,7 +18,13 @@ from engine.evaluation.walk_sections import (
 from engine.evaluation.walk_tables import WalkTables
 from engine.journal import run as folder_format
 
-TABLES = (("stress", "Stress"), ("regimes", "By regime"), ("crises", "Crises"))
+TABLES = (
+    ("stress", "Stress"),
+    ("costs", "Costs, basis points of what is traded"),
+    ("directionless", "Markets without a direction: a profit here is a leak"),
+    ("regimes", "By regime"),
+    ("crises", "Crises"),
+)
 """Parts of the result that are shown as they come, where there are any."""
 
 

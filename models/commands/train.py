@@ -10,6 +10,7 @@ from engine.console import emit, out, progress, table
 from engine.contract.config import Config, load
 from engine.contract.errors import CheckFailed, broken
 from engine.contract.version import code_version
+from engine.evaluation.ledger import Ledger
 from engine.policy.registry import TRAINED
 from models.card import card
 from models.degeneracy import Breach, breaches
@@ -51,7 +52,7 @@ def main(
 
     total = settings.training.env_steps * len(settings.training.seeds)
     with progress(f"training {settings.run.name}", total, "env_steps") as advance:
-        result = train(settings, advance, fresh=fresh)
+        result = train(settings, advance, fresh=fresh, ledger=Ledger())
         advance(0, "looking for collapse")
         broken_rules = breaches(result.best.validation)
         if broken_rules and not allow_degenerate:

@@ -98,4 +98,5 @@ def test_missing_and_malformed_files_are_refused(tmp_path):
 
 def test_schema_names_every_section():
     properties = schema()["$defs"]["Config"]["properties"]
-    assert set(properties) == {"universe", "run", "data", "venue", "strategy", "policy", "limits", "actors", "training"}
+    sections = {"universe", "run", "data", "venue", "strategy", "policy", "limits", "actors", "training", "walkforward"}
+    assert set(properties) == sections

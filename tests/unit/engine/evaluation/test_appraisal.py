@@ -9,7 +9,7 @@ from engine.evaluation.trials import Trials
 
 HOUR = 3_600_000_000_000
 YEAR = 8_760.0
-ONE = Trials(1, 1, 0, 0, np.zeros(0), YEAR)
+ONE = Trials(1, 1, 0, 0, np.zeros(0), YEAR, np.zeros(0))
 
 
 def record(returns, turnover=None, cost=0.0, weight=None, earned=None, **changes) -> Record:
@@ -49,7 +49,8 @@ def test_ratio_carries_the_error_that_allows_for_autocorrelation(timed):
 
 
 def test_one_trial_is_not_deflated_and_many_are(timed):
-    alone, many = appraise(timed, ONE), appraise(timed, Trials(50, 50, 0, 0, np.linspace(-0.2, 0.2, 50), YEAR))
+    fifty = Trials(50, 50, 0, 0, np.linspace(-0.2, 0.2, 50), YEAR, np.full(50, 800.0))
+    alone, many = appraise(timed, ONE), appraise(timed, fifty)
     assert (alone["trials"], alone["dsr"], alone["dsr_benchmark"]) == (1, alone["psr"], 0.0)
     assert many["trials"] == 50
     assert many["dsr"] < many["psr"] == alone["psr"]
