@@ -15,7 +15,7 @@ from strategies.backtest import Outcome, run, with_strategy
 from strategies.backtest import load as load_market
 from strategies.running import metrics_of, random_parameters
 
-SEEDS = (1, 2, 3, 4, 5)
+SEEDS = (1, 2, 3)
 MARKET_SEED = 21
 BARS = 17_520
 BARS_PER_YEAR = 8_760.0
@@ -86,7 +86,7 @@ def trials(market: str, folder: Path, capsys: pytest.CaptureFixture[str], seeds:
 
 
 @pytest.mark.slow
-def test_policy_trained_on_planted_momentum_beats_cash_and_random_in_four_of_five_seeds(tmp_path, monkeypatch, capsys):
+def test_policy_trained_on_planted_momentum_beats_cash_and_random_with_every_seed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     found = trials("trend", tmp_path, capsys, SEEDS)
     beaten = 0
@@ -101,13 +101,13 @@ def test_policy_trained_on_planted_momentum_beats_cash_and_random_in_four_of_fiv
                 for t in found
             ],
         )
-    assert beaten >= 4
+    assert beaten == len(SEEDS)
 
 
 @pytest.mark.slow
 def test_policy_trained_on_a_market_without_an_edge_does_not_beat_cash(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    found = trials("null", tmp_path, capsys, SEEDS[:3])
+    found = trials("null", tmp_path, capsys, SEEDS[:2])
     returns = np.array([trial.metrics["total_return"] for trial in found])
     significant = 0
     for trial in found:

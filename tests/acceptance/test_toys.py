@@ -3,15 +3,20 @@
 import pytest
 import torch
 
-from models.learning_curves import MARKET_SEED, VARIANTS, best_growth, configure, learn, market_of
+from models.learning_curves import MARKET_SEED, best_growth, configure, learn, market_of
 from models.toys import CASH_LOSS, NAMES, solves
 
 torch.set_num_threads(1)
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("market", NAMES)
-@pytest.mark.parametrize("variant", list(VARIANTS))
+TRIED = {"ppo": NAMES, "dqn": NAMES, "sac": ("sign",), "td3": ("sign",), "rainbow": ("sign",)}
+"""Markets by variant: one variant of each algorithm on the sign of the last return, the hardest; the learning curves in the docs try all."""
+
+CASES = [(variant, market) for variant, markets in TRIED.items() for market in markets]
+
+
+@pytest.mark.parametrize(("variant", "market"), CASES)
 def test_algorithm_earns_nine_tenths_of_the_best_or_keeps_cash_where_cash_is_best(variant: str, market: str) -> None:
     run = learn(market_of(market, MARKET_SEED), variant, 1)
     assert run.best is not None

@@ -171,7 +171,7 @@ def test_policy_without_a_way_to_learn_it_is_refused(catalog: Path, tmp_path: Pa
         walk_forward(msgspec.structs.replace(config, walkforward=short), learner(config), root=tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.filterwarnings("ignore")
 def test_policies_of_a_cluster_are_those_of_processes_and_trade_alike(catalog: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
