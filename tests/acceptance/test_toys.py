@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 TRIED = {"ppo": NAMES, "dqn": NAMES, "sac": ("sign",), "td3": ("sign",), "rainbow": ("sign",)}
-"""Markets by variant: one variant of each algorithm on the sign of the last return, the hardest; the learning curves in the docs try all."""
+"""Markets by variant: one variant of each algorithm on the sign of the last return, the hardest; the learning curves try all."""
 
 CASES = [(variant, market) for variant, markets in TRIED.items() for market in markets]
 
