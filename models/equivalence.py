@@ -77,7 +77,7 @@ class Played(GatedStrategy):
         account = self.account
         shared = np.tile(account.portfolio(), (len(self.instrument_ids), 1))
         said = [turn.signals[name].astype(np.float32) for name in self.context]
-        columns = np.concatenate([account.position(self.budget), shared, *said], -1)
+        columns = np.concatenate([account.position(self.budget, range(len(self.budget))), shared, *said], -1)
         self.seen[turn.ts_event] = {
             "lots": np.round(account.quantity / self._lot),
             "mask": valid_actions(self.spec, exposure),

@@ -59,8 +59,10 @@ class Assembly:
 
     def end_turn(self, turn: Turn) -> None:
         """End a turn that all have heard in the journal; one in which a component raised is not ended."""
-        if all(part.failure is None for part in (*self.actors, self.strategy)):
-            self.journal.end_turn(turn.ts_event, self.components)
+        for part in (*self.actors, self.strategy):
+            if part.failure is not None:
+                return
+        self.journal.end_turn(turn.ts_event, self.components)
 
 
 def load_session(config: Config) -> PolicySession | None:

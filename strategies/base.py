@@ -4,6 +4,7 @@ Subclasses implement `decide` and nothing else: they answer with target exposure
 send an order all the same, by whatever way Nautilus offers, the gate stands there too.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -84,6 +85,8 @@ class GatedStrategy(OrderDesk):
         self._heard_ns = [0] * count
         self.entropy: float | None = None
         self._valued = (-1, 0.0)
+        self._taken: tuple[int, list[int]] = (-1, [])
+        self._allowed_for: bytes | None = None
         self._json = msgspec.json.Encoder()
         self.delay: Delay | None = None
 
@@ -146,7 +149,9 @@ class GatedStrategy(OrderDesk):
         choices = self.decide(turn, present, exposure)
         if self.delay is not None:
             choices = self.delay(choices, exposure)
-        missing = ",".join(str(self.instrument_ids[i]) for i, row in enumerate(turn.rows) if row is None)
+        missing = ""
+        if len(present) < len(turn.rows):
+            missing = ",".join(str(self.instrument_ids[i]) for i, row in enumerate(turn.rows) if row is None)
         for choice in choices:
             self._act(turn, self._bounded(choice, exposure), float(exposure[choice.instrument]), missing)
         self._record(turn.ts_event, exposure)
@@ -155,7 +160,9 @@ class GatedStrategy(OrderDesk):
             self.cache.purge_account_events(turn.ts_event)
 
     def _allow(self, turn: Turn, equity: float) -> None:
-        if self._bounds:
+        said = b"".join([turn.signals[name].tobytes() for name in self._bounds])
+        if said != self._allowed_for:
+            self._allowed_for = said
             self._allowed = allowance(turn.signals, self.mandate.signals, self.mandate.limits, self._lot.shape)
         self.budget = self._allowed.budget_frac * equity
 
@@ -164,12 +171,13 @@ class GatedStrategy(OrderDesk):
         if not self._bounds:
             return choice
         index, wanted = choice.instrument, choice.target_exposure
-        budget, ceiling = self.mandate.signals.risk_budget, self._allowed.ceiling[index]
-        if ceiling == np.inf and not (budget is not None and budget.size_by_confidence):
+        budget, ceiling = self.mandate.signals.risk_budget, float(self._allowed.ceiling[index])
+        by_size = budget is not None and budget.size_by_confidence
+        if ceiling == math.inf and not by_size:
             return choice
-        if budget is not None and budget.size_by_confidence:
-            wanted = float(by_confidence(np.float64(wanted), exposure[index], np.float64(choice.confidence)))
-        wanted = float(capped(np.float64(wanted), ceiling))
+        if by_size:
+            wanted = by_confidence(wanted, float(exposure[index]), choice.confidence)
+        wanted = capped(wanted, ceiling)
         return choice if wanted == choice.target_exposure else choice._replace(target_exposure=wanted)
 
     def _context(self, turn: Turn, index: int) -> str:
@@ -182,7 +190,10 @@ class GatedStrategy(OrderDesk):
         return self._json.encode(of_instrument | turn.context).decode()
 
     def _take(self, turn: Turn) -> list[int]:
-        present = []
+        if turn.seq == self._taken[0]:
+            return self._taken[1]
+        present: list[int] = []
+        self._taken = (turn.seq, present)
         for index, row in enumerate(turn.rows):
             if row is not None:
                 self.account.hear_close(index, row[3])
@@ -203,7 +214,9 @@ class GatedStrategy(OrderDesk):
         prices = tuple(account.close.tolist())
         known = self.readings
         spread = known.spread_bps(turn.ts_event) if known is not None and self.quotes_measured else None
-        correlation = known.correlation(account.notional) if known is not None else None
+        correlation = None
+        if known is not None:
+            correlation = known.correlation(account.notional) if len(quantity) > 1 else 0.0
         return Reading(
             turn.ts_event, self._equity(turn), quantity, worst, prices, heard, spread, correlation, self.entropy, closed
         )
@@ -216,15 +229,15 @@ class GatedStrategy(OrderDesk):
         if choice.target_exposure != exposure:
             position = float(round(float(account.quantity[index]) / lot))
             wanted = target_lots(choice.target_exposure, exposure, position, budget, price, lot)
-            change, below = order_lots(wanted, position, price, lot, spec.min_notional)
-            lots, too_small = float(change), float(abs(wanted - position)) if below else 0.0
+            lots, below = order_lots(wanted, position, price, lot, spec.min_notional)
+            too_small = abs(wanted - position) if below else 0.0
         view, guard = self._view(index), self._guard(index, turn.ts_event)
         if guard is not None and guard.standing is not None:
             if any(trip.covers(spec.instrument_id) for trip in guard.standing.trips):
-                lots = closing_part(lots, float(np.round(view.position / lot)))
+                lots = closing_part(lots, float(round(view.position / lot)))
             forced = flatten(view.position, guard.standing.ceilings.get(spec.instrument_id, np.inf), lot) / lot
             if forced * lots < 0.0 or abs(forced) > abs(lots):
-                lots, too_small = float(np.round(forced)), 0.0
+                lots, too_small = float(round(forced)), 0.0
         left = self._json.encode(headroom(view, price, self.mandate.limits, guard)).decode()
         verdict, order_key, approved = HOLD, "", None
         if too_small:
@@ -282,12 +295,11 @@ class GatedStrategy(OrderDesk):
 
     def _record(self, ts_event: int, exposure: NDArray[np.float64]) -> None:
         account = self.account
-        unrealised = float((account.quantity * (account.close - account.entry_price)).sum())
         gross_frac = account.gross_notional / account.equity if account.equity > 0 else 0.0
         self.mandate.blotter.equity(
             ts_event,
             account.equity,
-            account.equity - unrealised,
+            account.equity - account.unrealised,
             gross_frac,
             account.quantity,
             exposure,

@@ -60,15 +60,15 @@ class Measurement(msgspec.Struct, frozen=True):
 
 
 class Bare(Strategy):
-    """Window and inference, nothing else: what any strategy around this policy must at least do."""
+    """Window and inference on the bars that are decided on, nothing else: what any strategy around this policy must at least do."""
 
     def __new__(cls, *_args: object) -> "Bare":
         """Hand the base class its configuration only."""
         return super().__new__(cls, StrategyConfig(strategy_id=StrategyId("BARE-001"), order_id_tag="001"))  # type: ignore[call-arg]
 
-    def __init__(self, kind: str, session: PolicySession) -> None:
+    def __init__(self, kind: str, session: PolicySession, first_decision_ns: int) -> None:
         super().__init__(StrategyConfig(strategy_id=StrategyId("BARE-001"), order_id_tag="001"))
-        self._kind, self._session = kind, session
+        self._kind, self._session, self._first_decision_ns = kind, session, first_decision_ns
         self._window = BarWindow(1, session.contract.window)
         self._account = {
             spec.name: np.zeros((1, *spec.shape), np.float32) for spec in session.contract.inputs if spec.name != "bars"
@@ -82,12 +82,14 @@ class Bare(Strategy):
         """Slide the window and ask."""
         row = (float(bar.open), float(bar.high), float(bar.low), float(bar.close), float(bar.volume))
         self._window.push([row])
-        if self._window.full(0):
+        if bar.ts_event > self._first_decision_ns:
             self._session({"bars": self._window.rows([0]), **self._account})
 
 
 def backtest(policy: str, bars: int, longer: int) -> list[Measurement]:
     """Measure the full stack against the bare strategy at `bars`, and its time per bar at `longer` against that.
+
+    Bars that only warm up are not counted: a run over them alone is subtracted.
 
     Parameters
     ----------
@@ -101,10 +103,17 @@ def backtest(policy: str, bars: int, longer: int) -> list[Measurement]:
         config = _config(folder, policy)
         market, session = load(config)
         assert session is not None
-        short = _first(market, bars)
-        pairs = [(_full(config, short, session), _bare(config, short, session)) for _ in range(REPEATS)]
-        full, bare = (min(one) for one in zip(*pairs))
-        long = min(_full(config, market, session) for _ in range(1 if longer > 100_000 else REPEATS))
+        before = int(np.searchsorted(market.parts[0].bars.ts_close, market.first_decision_ns, side="right"))
+        warm_up, short = _first(market, before), _first(market, before + bars)
+        runs = [
+            [side(config, part, session) for side in (_full, _bare) for part in (warm_up, short)]
+            for _ in range(REPEATS)
+        ]
+        full_before, full_all, bare_before, bare_all = (min(one) * 1e6 for one in zip(*runs))
+        full, bare = (full_all - full_before) / bars, (bare_all - bare_before) / bars
+        decided = len(market.parts[0].bars) - before
+        repeats = 1 if longer > 100_000 else REPEATS
+        long = (min(_full(config, market, session) for _ in range(repeats)) * 1e6 - full_before) / decided
         return [
             Measurement(
                 "full stack against a bare strategy with the same inference", full, "us/bar", bare, full / bare, bars
@@ -115,7 +124,7 @@ def backtest(policy: str, bars: int, longer: int) -> list[Measurement]:
                 "us/bar",
                 full,
                 long / full,
-                longer,
+                decided,
             ),
             *_decisions(session),
         ]
@@ -149,8 +158,7 @@ def _first(market: Market, bars: int) -> Market:
 
 
 def _full(config: Config, market: Market, session: PolicySession) -> float:
-    outcome = run(config, market, session)
-    return outcome.seconds / len(market.parts[0].bars) * 1e6
+    return run(config, market, session).seconds
 
 
 def _bare(config: Config, market: Market, session: PolicySession) -> float:
@@ -165,7 +173,7 @@ def _bare(config: Config, market: Market, session: PolicySession) -> float:
         fee_model=MakerTakerFeeModel(2 / BPS, 5 / BPS),
     )
     engine.add_instrument(nautilus_instrument(spec))
-    engine.add_strategy(Bare(bar_type(spec.instrument_id, config.universe.bar), session))
+    engine.add_strategy(Bare(bar_type(spec.instrument_id, config.universe.bar), session, market.first_decision_ns))
     seconds = 0.0
     for lists in chunks(market, config.venue.fill, config.venue.half_spread_bps):
         bars: list[Any] = [item for data in lists for item in data if isinstance(item, Bar)]
@@ -177,7 +185,7 @@ def _bare(config: Config, market: Market, session: PolicySession) -> float:
             engine.clear_data()
     engine.end()
     engine.dispose()
-    return seconds / len(market.parts[0].bars) * 1e6
+    return seconds
 
 
 def _decisions(session: PolicySession, calls: int = 5_000) -> list[Measurement]:

@@ -139,11 +139,12 @@ class OrderDesk(Strategy):
     def _view(self, index: int) -> Account:
         account = self.account
         after, close = account.quantity, account.close
+        gross, open_buys, open_sells = account.gross_notional, 0.0, 0.0
         if self._on_their_way:
             after = after.copy()
             for other, quantity in self._on_their_way.values():
                 after[other] += quantity
-        gross, open_buys, open_sells = float((np.abs(after) * close).sum()), 0.0, 0.0
+            gross = float((np.abs(after) * close).sum())
         if self._resting:
             opened = np.zeros((2, len(close)))
             for other, quantity in self._resting.values():

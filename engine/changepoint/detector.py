@@ -63,12 +63,17 @@ class Detector(ABC):
         DataError
             The shape is another.
         """
+        self.learn(x)
+        summary = self._summary.copy()
+        return ChangeEstimate(summary[RECENT], summary[EXPECTED], summary[MAP], summary[DROP], self._observed.copy())
+
+    def learn(self, x: Floats) -> tuple[Floats, Flags]:
+        """Take in observations as `update` does; return its own summary, float64 (4, N), and which were observed: no copies."""
         x = np.ascontiguousarray(x, dtype=np.float64)
         if x.shape != self._cells.shape:
             raise DataError(broken("observations", f"have the shape {self._cells.shape}", x.shape))
         self._advance(x)
-        summary = self._summary.copy()
-        return ChangeEstimate(summary[RECENT], summary[EXPECTED], summary[MAP], summary[DROP], self._observed.copy())
+        return self._summary, self._observed
 
     def run_lengths(self, instrument: int) -> tuple[npt.NDArray[np.int64], Floats]:
         """Return the run lengths that one instrument keeps, ascending, and their probabilities, which sum to 1."""

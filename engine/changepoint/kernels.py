@@ -41,6 +41,21 @@ def standardise(
 
 
 @njit(cache=True)
+def tell(observed: Flags, told: Ints, summary: Floats, least: int, length_scale: float, said: Floats) -> None:
+    """Count observations, and write recent change, log expected run, log drop and a 1 into (N, 4) `said`; zeros up to `least` of them."""
+    for n in range(len(observed)):
+        if observed[n]:
+            told[n] += 1
+        if told[n] > least:
+            said[n, 0] = summary[RECENT, n]
+            said[n, 1] = math.log1p(summary[EXPECTED, n]) / length_scale
+            said[n, 2] = math.log1p(summary[DROP, n]) / length_scale
+            said[n, 3] = 1.0
+        else:
+            said[n] = 0.0
+
+
+@njit(cache=True)
 def settle(
     log_mass: Floats,
     run: Ints,

@@ -96,7 +96,7 @@ class RobustBocd(Detector):
 
     def _advance(self, x: Floats) -> None:
         advance_score_matching(
-            x - self.prior.centre,
+            x - self.prior.centre if self.prior.centre else x,
             self._observed,
             self._cells,
             self._seen,

@@ -44,6 +44,6 @@ def order_lots(wanted_lots: Any, position_lots: Any, price: Any, lot: Any, min_n
     dust = reduces & (abs(wanted_lots) * lot * price < min_notional)
     wanted_lots = xp.where(dust, 0.0 * wanted_lots, wanted_lots)
     change = wanted_lots - position_lots
-    closes = (wanted_lots == 0) & (position_lots != 0)
-    too_small = (change != 0) & ~closes & (abs(change) * lot * price < min_notional)
+    stays = (wanted_lots != 0) | (position_lots == 0)
+    too_small = (change != 0) & stays & (abs(change) * lot * price < min_notional)
     return xp.where(too_small, 0.0 * change, change), too_small

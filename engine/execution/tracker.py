@@ -1,11 +1,14 @@
 """The account as decisions see it: equity statistics, positions, the observation's columns, the gate's view."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.contract.account import portfolio_columns, position_columns, update_statistics
+from engine.contract.arrays import FEW
+from engine.contract.observation import PORTFOLIO_COLUMNS, POSITION_COLUMNS
 
 NS_PER_DAY = 86_400 * 1_000_000_000
 
@@ -33,6 +36,7 @@ class AccountTracker:
         self.start_equity = self.equity = self.peak_equity = self.day_equity = start_equity
         self.orders_today = 0
         self._day = -1
+        self._worth: tuple[float, float] | None = None
         self._traded = 0.0
         self._statistics = (0.0, 0.0, 0.0, 0.0)
 
@@ -42,6 +46,7 @@ class AccountTracker:
             self.bars_held[index] = 0.0
         self.quantity[index] = quantity
         self.entry_price[index] = entry_price
+        self._worth = None
 
     def hear_fill(self, notional: float) -> None:
         """Count traded value, quote, non-negative."""
@@ -50,6 +55,7 @@ class AccountTracker:
     def hear_close(self, index: int, close: float) -> None:
         """Take over the last close of an instrument, quote."""
         self.close[index] = close
+        self._worth = None
 
     def decide_at(self, ts_event: int, equity: float) -> None:
         """Advance to a decision: statistics, peak, UTC day, holding times."""
@@ -63,7 +69,12 @@ class AccountTracker:
         self._traded = 0.0
         self.equity = equity
         self.peak_equity = max(self.peak_equity, equity)
-        self.bars_held += self.quantity != 0.0
+        if len(self.quantity) > FEW:
+            self.bars_held += self.quantity != 0.0
+            return
+        for index, quantity in enumerate(self.quantity.tolist()):
+            if quantity != 0.0:
+                self.bars_held[index] += 1.0
 
     @property
     def notional(self) -> Floats:
@@ -73,24 +84,53 @@ class AccountTracker:
     @property
     def gross_notional(self) -> float:
         """Sum of absolute positions, quote."""
-        return float(np.abs(self.notional).sum())
+        return self._valued()[0]
 
-    def position(self, budget: float | Floats) -> NDArray[np.float32]:
-        """Position columns, float32 (instruments, 5); budgets in quote."""
-        columns = position_columns(self.quantity, self.entry_price, self.close, self.bars_held, budget, self.equity)
-        return np.stack(columns, -1).astype(np.float32)
+    @property
+    def unrealised(self) -> float:
+        """Profit of the open positions at the last closes, quote."""
+        return self._valued()[1]
+
+    def _valued(self) -> tuple[float, float]:
+        """Gross notional and unrealised profit, made once after each change; NumPy adds up fewer than eight in order too."""
+        if self._worth is None and len(self.quantity) > FEW:
+            profit = self.quantity * (self.close - self.entry_price)
+            self._worth = float(np.abs(self.notional).sum()), float(profit.sum())
+        elif self._worth is None:
+            gross = unrealised = 0.0
+            for quantity, close, entry in zip(self.quantity.tolist(), self.close.tolist(), self.entry_price.tolist()):
+                gross += abs(quantity * close)
+                unrealised += quantity * (close - entry)
+            self._worth = gross, unrealised
+        return self._worth
+
+    def position(self, budget: Floats, chosen: Sequence[int]) -> NDArray[np.float32]:
+        """Position columns of the chosen instruments, float32 (len(chosen), 5); budgets in quote, one per instrument."""
+        held = (self.quantity, self.entry_price, self.close, self.bars_held, budget)
+        if len(chosen) > FEW:
+            quantity, entry, close, bars, budgets = (one[chosen] for one in held)
+            found = position_columns(quantity, entry, close, bars, budgets, self.equity)
+            return np.stack(found, -1).astype(np.float32)
+        columns = np.empty((len(chosen), len(POSITION_COLUMNS)), dtype=np.float32)
+        for row, index in enumerate(chosen):
+            own: Any = [float(one[index]) for one in held]
+            columns[row] = position_columns(own[0], own[1], own[2], own[3], own[4], self.equity)
+        return columns
 
     def portfolio(self) -> NDArray[np.float32]:
         """Portfolio columns, float32 (8,)."""
-        unrealised = float((self.quantity * (self.close - self.entry_price)).sum())
-        values = (self.equity, self.start_equity, self.peak_equity, self.gross_notional, unrealised, *self._statistics)
-        return np.asarray(portfolio_columns(*(np.float64(value) for value in values)), dtype=np.float32)
+        levels = (self.equity, self.start_equity, self.peak_equity, self.gross_notional, self.unrealised)
+        columns = np.empty(len(PORTFOLIO_COLUMNS), dtype=np.float32)
+        columns[:] = portfolio_columns(*levels, *self._statistics)
+        return columns
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs."""
-        return {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in vars(self).items()}
+        kept = {key: value for key, value in vars(self).items() if key != "_worth"}
+        return {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in kept.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         for key, value in state.items():
             setattr(self, key, value.copy() if isinstance(value, np.ndarray) else value)
+        self._worth = None

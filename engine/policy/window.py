@@ -41,7 +41,9 @@ class BarWindow:
         return bool(self._seen[index] >= self._window)
 
     def rows(self, indices: Sequence[int]) -> NDArray[np.float32]:
-        """Return float32 (len(indices), window, 5), a copy."""
+        """Return float32 (len(indices), window, 5), a copy; indices ascend."""
+        if len(indices) == len(self._bars):
+            return self._bars.copy()
         return self._bars[list(indices)]
 
     def state(self) -> dict[str, Any]:

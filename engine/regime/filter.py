@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from engine.contract.errors import ConfigError, DataError, broken
 from engine.regime.fitting import trend_transition
-from engine.regime.kernels import BEAR, BULL, FRESH, LABEL, QUIET, RULES, SIDE, WILD, advance
+from engine.regime.kernels import BEAR, BULL, FRESH, LABEL, QUIET, RULES, SIDE, WILD, advance, tell
 from engine.regime.kinds import Regime, risk_view, shape_view
 from engine.regime.parameters import VOLATILITY_STATES, RegimeParameters
 
@@ -108,15 +108,11 @@ class RegimeFilter:
             observed,
         )
 
-    @property
-    def probabilities(self) -> Floats:
-        """Of `Regime`, float64 (N, 7), as they are now: not a copy."""
-        return self._probabilities
-
-    @property
-    def known(self) -> Flags:
-        """Whether there is a belief: a volatility was known; bool (N,)."""
-        return self._memory[:, LABEL] >= 0.0
+    def said(self) -> Floats:
+        """Return the probabilities, and 1 where there is a belief: float64 (N, 8), rows of zeros before a volatility is known."""
+        said = np.empty((len(self._memory), len(Regime) + 1))
+        tell(self._memory, self._probabilities, said)
+        return said
 
     def advance(self, bars: Floats) -> Flags:
         """Take in bars, float64 (3, N): high, low, close; return which came, bool (N,). As `update`, without an estimate."""

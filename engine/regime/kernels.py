@@ -180,6 +180,16 @@ def step(belief: Floats, transition: Floats, log_likelihood: Floats) -> None:
 
 
 @njit(cache=True)
+def tell(memory: Floats, probabilities: Floats, said: Floats) -> None:
+    """Write the probabilities and a 1 into (N, 8) `said`; zeros while there is no belief."""
+    for n in range(len(memory)):
+        known = memory[n, LABEL] >= 0.0
+        for k in range(probabilities.shape[1]):
+            said[n, k] = probabilities[n, k] if known else 0.0
+        said[n, -1] = 1.0 if known else 0.0
+
+
+@njit(cache=True)
 def advance(
     bars: Floats,
     observed: Flags,

@@ -13,6 +13,7 @@ the trip may be kept. Time is the event time of the readings; there is no clock.
 is not known at a turn counts neither way. Equity that is not a number is a breach of `equity`, and says nothing about losses.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -109,13 +110,13 @@ class Breaker:
             self._release_day(changes)
         equity = reading.equity
         self._losses = losses = self._anchors.hear(ts_event, equity)
-        self._judge("equity", ACCOUNT, equity, not 0.0 < equity < float("inf"), changes)
+        self._judge("equity", ACCOUNT, equity, not 0.0 < equity < math.inf, changes)
         if equity == equity:
             self._at_least("drawdown", losses.drawdown, settings.drawdown, changes)
             self._at_least("daily_loss", losses.daily_loss, settings.daily_loss, changes)
         for profit in reading.closed:
             self._streak = self._streak + 1 if profit < 0.0 else 0 if profit > 0.0 else self._streak
-        if self._ignores("loss_streak", ACCOUNT, ts_event):
+        if self._disregarded and self._ignores("loss_streak", ACCOUNT, ts_event):
             self._streak = 0
         self._at_least("loss_streak", float(self._streak), settings.loss_streak, changes)
         if reading.correlation is not None:
@@ -131,10 +132,12 @@ class Breaker:
     def _check(self, reading: Reading) -> None:
         if reading.ts_event <= self._ts:
             raise DataError(broken("breaker reading", f"be later than {iso(self._ts)}", iso(reading.ts_event)))
+        count = len(self.instruments)
+        if count == len(reading.quantity) == len(reading.worst_quantity) == len(reading.price) == len(reading.heard_ns):
+            return
         for name in ("quantity", "worst_quantity", "price", "heard_ns"):
-            if len(getattr(reading, name)) != len(self.instruments):
-                rule = f"have {len(self.instruments)} values"
-                raise DataError(broken(f"breaker reading {name}", rule, len(getattr(reading, name))))
+            if len(getattr(reading, name)) != count:
+                raise DataError(broken(f"breaker reading {name}", f"have {count} values", len(getattr(reading, name))))
 
     def _judge_instruments(self, reading: Reading, changes: list[Change]) -> None:
         position, stale, spread = self.settings.position, self.settings.stale_data, self.settings.spread
@@ -152,18 +155,18 @@ class Breaker:
                     self._judge("spread", instrument_id, wide, not wide <= spread, changes)
 
     def _at_least(self, name: str, value: float, limit: float | None, changes: list[Change]) -> None:
-        if limit is not None:
+        if limit is not None and (self._watches or not value < limit):
             self._judge(name, ACCOUNT, value, not value < limit, changes)
 
     def _judge(self, name: str, scope: str, value: float, breached: bool, changes: list[Change]) -> None:
         key = (name, scope)
         watch = self._watches.get(key)
-        if self._ignores(name, scope, self._ts) and (watch is None or watch.trip is None):
+        if watch is None and not breached:
+            return
+        if self._disregarded and self._ignores(name, scope, self._ts) and (watch is None or watch.trip is None):
             self._watches.pop(key, None)
             return
         if watch is None:
-            if not breached:
-                return
             watch = self._watches[key] = _Watch(self._ts, value)
         row = self._rows[name]
         if breached:

@@ -154,6 +154,8 @@ class Standing(NamedTuple):
         `state` is 0 armed, 1 unconfirmed, 2 reduce, 3 halt; beside it, for each broken limit, `CONTROL` or `CONTROL:INSTRUMENT` with the
         measured value.
         """
+        if not self.trips and not self.unconfirmed:
+            return {"state": 0.0}
         found = {"state": float(("armed", "unconfirmed", "reduce", "halt").index(self.state))}
         for trip in (*self.trips, *self.unconfirmed):
             found[trip.control if trip.scope == ACCOUNT else f"{trip.control}:{trip.scope}"] = trip.value

@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.changepoint.bocd import Bocd
 from engine.changepoint.detector import Detector
+from engine.changepoint.kernels import tell
 from engine.changepoint.robust import RobustBocd
 from engine.changepoint.run_lengths import RunLengthConfig
 from engine.changepoint.standardise import CausalStandardiser
@@ -50,16 +51,9 @@ class ChangepointSignal:
 
     def hear(self, turn: Turn) -> Floats:
         """Take in a turn's returns; an instrument without a bar keeps its belief."""
-        estimate = self._detector.update(self._standardiser.update(self._returns.hear(turn)))
-        self._observed += estimate.observed
-        said = np.empty((len(self._observed), self._columns))
-        said[:, 0] = estimate.recent
-        said[:, 1] = np.log1p(estimate.expected_run) / LENGTH_SCALE
-        said[:, 2] = np.log1p(estimate.map_drop) / LENGTH_SCALE
-        known = self._observed > self._settings.recent_run
-        said[:, 3] = known
-        if not known.all():
-            said[~known] = 0.0
+        summary, observed = self._detector.learn(self._standardiser.update(self._returns.hear(turn)))
+        said = np.empty((len(observed), self._columns))
+        tell(observed, self._observed, summary, self._settings.recent_run, LENGTH_SCALE, said)
         return said
 
     def state(self) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from engine.contract.messages import Turn
-from engine.contract.signals import names
 from engine.regime.filter import RegimeFilter
 from engine.regime.parameters import RegimeParameters
 from engine.signals.signal import Floats
 
-ABSENT = (np.nan, np.nan, np.nan)
+ABSENT = (np.nan,) * 5
+HIGH_LOW_CLOSE = (1, 2, 3)
 
 
 class RegimeSignal:
@@ -28,7 +28,6 @@ class RegimeSignal:
     def __init__(self, parameters: Sequence[RegimeParameters]) -> None:
         self._parameters = list(parameters)
         self._filter = RegimeFilter(parameters)
-        self._columns = len(names(self.name))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -37,14 +36,9 @@ class RegimeSignal:
 
     def hear(self, turn: Turn) -> Floats:
         """Filter a turn's bars; an instrument without a bar keeps its belief."""
-        bars = np.array([ABSENT if row is None else row[1:4] for row in turn.rows], dtype=np.float64)
-        self._filter.advance(np.ascontiguousarray(bars.T))
-        said, known = np.empty((len(bars), self._columns)), self._filter.known
-        said[:, :-1] = self._filter.probabilities
-        said[:, -1] = known
-        if not known.all():
-            said[~known] = 0.0
-        return said
+        rows = [ABSENT if row is None else row for row in turn.rows]
+        self._filter.advance(np.array([[row[column] for row in rows] for column in HIGH_LOW_CLOSE]))
+        return self._filter.said()
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs."""

@@ -42,22 +42,22 @@ class LogReturns:
     """
 
     def __init__(self, instruments: int) -> None:
-        self._log_close = np.full(instruments, np.nan)
+        self._log_close = [math.nan] * instruments
 
     def hear(self, turn: Turn) -> Floats:
         """Return float64 (N,); NaN without a bar, for the first bar, and where a close is not positive. A return spans a gap."""
-        found = np.full(len(self._log_close), np.nan)
+        before, found = self._log_close, [math.nan] * len(self._log_close)
         for index, row in enumerate(turn.rows):
             if row is not None and row[3] > 0.0:
                 log_close = math.log(row[3])
-                found[index] = log_close - self._log_close[index]
-                self._log_close[index] = log_close
-        return found
+                found[index] = log_close - before[index]
+                before[index] = log_close
+        return np.array(found)
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs."""
-        return {"log_close": self._log_close.copy()}
+        return {"log_close": np.array(self._log_close)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
-        self._log_close = np.array(state["log_close"], dtype=np.float64)
+        self._log_close = np.asarray(state["log_close"], dtype=np.float64).tolist()

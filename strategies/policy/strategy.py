@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.contract.action import ActionSpec, smooth, target_exposure
+from engine.contract.arrays import FEW
 from engine.contract.errors import ConfigError, broken
 from engine.contract.messages import Turn
 from engine.contract.migration import continuous_answer, discrete_answer
@@ -103,8 +104,8 @@ class PolicyStrategy(GatedStrategy):
         portfolio = self.account.portfolio()
         inputs = {
             "bars": self._window.rows(ready),
-            "position": self.account.position(self.budget)[ready],
-            "portfolio": np.repeat(portfolio[None], len(ready), axis=0),
+            "position": self.account.position(self.budget, ready),
+            "portfolio": portfolio[None].repeat(len(ready), axis=0),
         }
         if self._signals:
             said = np.concatenate([turn.signals[name][ready] for name in self._signals], -1)
@@ -112,25 +113,30 @@ class PolicyStrategy(GatedStrategy):
         answer = self._session(inputs)
         if self._action.kind == "discrete7":
             self.entropy = entropy_nats(answer.logits)
-        targets, actions = self._resolve(answer.action, exposure[ready], ready)
+        raw, held = answer.action.tolist(), exposure[ready]
+        if self._executor is None and len(ready) <= FEW:
+            resolved = [self._resolve_one(*one) for one in zip(ready, raw, held.tolist())]
+        else:
+            resolved = list(zip(*(found.tolist() for found in self._resolve(answer.action, held, ready))))
+        confidence = answer.confidence.tolist()
         choices = []
         for row, index in enumerate(ready):
             if self.observer is not None:
                 self.observer(turn.ts_event, index, {name: tensor[row] for name, tensor in inputs.items()})
             sha = hashlib.sha256()
             for tensor in inputs.values():
-                sha.update(tensor[row].tobytes())
-            choices.append(
-                Choice(
-                    index,
-                    float(targets[row]),
-                    float(answer.action[row]),
-                    float(actions[row]),
-                    float(answer.confidence[row]),
-                    sha.hexdigest()[:16],
-                )
-            )
+                sha.update(tensor[row])
+            target, action = resolved[row]
+            choices.append(Choice(index, target, float(raw[row]), action, confidence[row], sha.hexdigest()[:16]))
         return choices
+
+    def _resolve_one(self, index: int, raw: float, exposure: float) -> tuple[float, float]:
+        """Resolve one answer, as `_resolve` does many, where no other action space carries it out."""
+        spec, action = self._action, float(raw)
+        if spec.kind != "continuous":
+            return target_exposure(spec, action, exposure), action
+        self._smoothed[index] = action = smooth(spec, action, float(self._smoothed[index]))
+        return target_exposure(spec, action, exposure), 0.0 if abs(action) <= spec.hold_zone else action
 
     def _resolve(
         self, raw: NDArray[Any], exposure: NDArray[np.float64], ready: Sequence[int]

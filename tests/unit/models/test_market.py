@@ -322,7 +322,7 @@ def test_account_columns_are_those_of_the_strategys_tracker_told_of_the_same_fil
     for _ in range(400):
         seen = market.observation().account
         budget = frac * one(market.account.equity)
-        wanted = np.concatenate([tracker.position(budget)[0], tracker.portfolio()])
+        wanted = np.concatenate([tracker.position(np.array([budget]), [0])[0], tracker.portfolio()])
         for name, x, y in zip((*POSITION_COLUMNS, *PORTFOLIO_COLUMNS), seen[0].numpy(), wanted):
             assert x == pytest.approx(y, rel=1e-6, abs=1e-9), name
         valid = mask_logits(ActionSpec(), torch.zeros(1, 7), seen[:, SIZE_COLUMN])[0] == 0

@@ -13,7 +13,7 @@ def test_position_columns_of_a_long_by_hand():
     tracker.hear_close(0, 110.0)
     for _ in range(3):
         tracker.decide_at(1, 1_020.0)
-    columns = dict(zip(POSITION_COLUMNS, tracker.position(500.0)[0].tolist()))
+    columns = dict(zip(POSITION_COLUMNS, tracker.position(np.array([500.0]), [0])[0].tolist()))
     assert columns["entry_price"] == pytest.approx(np.log(100 / 110), rel=1e-6)
     assert columns["size"] == pytest.approx(220 / 500)
     assert columns["unrealised_pnl"] == pytest.approx(20 / 1_020)
@@ -45,7 +45,7 @@ def test_portfolio_columns_by_hand():
 def test_flat_account_without_history_is_all_zero_but_cash():
     tracker = AccountTracker(2, 1_000.0)
     tracker.decide_at(0, 1_000.0)
-    assert not tracker.position(100.0).any()
+    assert not tracker.position(np.full(2, 100.0), [0, 1]).any()
     assert tracker.portfolio().tolist() == [0, 0, 0, 0, 0, 0, 1, 0]
 
 
@@ -75,4 +75,4 @@ def test_restored_tracker_goes_on_as_the_original():
     for tracker in (first, second):
         tracker.decide_at(6, 1_020.0)
     assert np.array_equal(first.portfolio(), second.portfolio())
-    assert np.array_equal(first.position(10.0), second.position(10.0))
+    assert np.array_equal(first.position(np.array([10.0]), [0]), second.position(np.array([10.0]), [0]))
