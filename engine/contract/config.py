@@ -12,6 +12,7 @@ import tomli_w
 from engine.contract.calendar import bar_ns, to_ns
 from engine.contract.errors import ConfigError, broken
 from engine.contract.learning import Dqn, Replay, Sac, Schedule, Td3, check_training
+from engine.contract.rehearsal import Rehearsal, check_rehearsal
 from engine.contract.section import Count, Fraction, Name, NonNegative, Positive, Section
 from engine.contract.walkforward import WalkForward, check_walk_forward
 
@@ -210,6 +211,7 @@ class Config(Section, frozen=True):
     actors: Actors = Actors()
     training: Training = Training()
     walkforward: WalkForward = WalkForward()
+    rehearsal: Rehearsal = Rehearsal()
 
     @property
     def strategy_name(self) -> str:
@@ -308,6 +310,8 @@ def _in_utc(value: Any) -> Any:
 def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
     return value
 
 
@@ -376,3 +380,4 @@ def _cross_check(config: Config, where: str) -> None:
         )
     check_training(config, where)
     check_walk_forward(config, where)
+    check_rehearsal(config, where)

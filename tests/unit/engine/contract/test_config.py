@@ -98,5 +98,17 @@ def test_missing_and_malformed_files_are_refused(tmp_path):
 
 def test_schema_names_every_section():
     properties = schema()["$defs"]["Config"]["properties"]
-    sections = {"universe", "run", "data", "venue", "strategy", "policy", "limits", "actors", "training", "walkforward"}
+    sections = {
+        "universe",
+        "run",
+        "data",
+        "venue",
+        "strategy",
+        "policy",
+        "limits",
+        "actors",
+        "training",
+        "walkforward",
+        "rehearsal",
+    }
     assert set(properties) == sections
