@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "train on one span, trade the next, over all of history, and judge what was earned",
     ),
     "rehearse": ("live.rehearsal.command", "run an exchange on loopback that replays a catalog and fails on purpose"),
+    "search": ("models.commands.search", "try settings of the training, choose by validation, count every trial"),
     "runs": ("strategies.commands.runs", "list the runs"),
     "report": ("strategies.commands.report", "write a run's report again and print its path"),
     "trials": ("strategies.commands.trials", "list the trial ledger: every evaluation that was ever begun"),

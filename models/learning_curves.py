@@ -16,10 +16,11 @@ from catalogs.arrays import Bars
 from catalogs.synthesis import synthesise
 from engine.contract.config import Config, Venue, parse
 from engine.contract.instrument import InstrumentSpec
+from models.candidates import Best, Judge
 from models.curves_drawing import draw, tables
 from models.tape import Tape, make_tape
 from models.toys import LIMITS, NAMES, Toy, best_rules, toy
-from models.training import Best, Split, action_spec, best_policy, check, evaluate, make_learner, split_tape, validate
+from models.training import Split, action_spec, check, make_learner, split_tape
 
 MARKETS = (*NAMES, "trend")
 TOY_BARS, TREND_BARS = 4_000, 12_000
@@ -140,7 +141,8 @@ def best_growth(market: Toy, config: Config) -> float | None:
         return None
     tape, split = lay(market, config)
     rules = best_rules(market.name, action_spec(config))
-    return max(found["log_growth"] for found in validate(rules, tape, split, config))
+    judge = Judge(config, tape, action_spec(config), split.validation)
+    return max(found["log_growth"] for found in judge.figures(rules))
 
 
 def learn(market: Toy, variant: str, seed: int, **changes: Any) -> Run:
@@ -148,18 +150,21 @@ def learn(market: Toy, variant: str, seed: int, **changes: Any) -> Run:
     config = configure(market, variant, seed, **changes)
     tape, split = lay(market, config)
     learner, best = make_learner(config, tape, split, action_spec(config), seed), Best()
+    judge = Judge(config, tape, action_spec(config), split.validation)
     seconds = 0.0
     while not learner.done:
         began = time.perf_counter()
         progress = learner.iterate()
         seconds += time.perf_counter() - began
         check(progress, seed, learner)
-        evaluate(learner, best, tape, split, config, seed)
-    policy = best_policy(learner, best)
+        judge.look(learner, best, seed)
+    judge.judge(learner.graph, {seed: best})
+    policy = best.policy(learner.graph)
     if market.name == "trend":
         other = market_of(market.name, OTHER_SEED)
         tape, split = lay(other, config)
-    found = validate([policy], tape, split, config)[0]
+        judge = Judge(config, tape, action_spec(config), split.validation)
+    found = judge.figures([policy])[0]
     return Run(
         market=market.name,
         variant=variant,

@@ -228,18 +228,26 @@ class Trunk(Encoder):
             return scores.squeeze(-1)
         return (torch.softmax(scores, -1) * self.atoms).sum(-1)
 
+    def score(self, context: Tensor, account: Tensor) -> Tensor:
+        """Score the answers (B, A), unmasked; what `judge` scores, without the value."""
+        return self._answered(self._encoded(context, account), account)
+
     def judge(self, context: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
         """Score the answers (B, A), unmasked, and value the state (B,)."""
-        if self.head.kind == "exposure":
-            state = self.state(context, account * self.seen)
-            wanted = torch.tanh(self.gain * self.actor(state))
-            size = account[:, SIZE_COLUMN, None]
-            return answer(wanted, self.band, size, self.spec.short), self.critic(state).squeeze(-1)
-        state = self.state(context, account)
+        state = self._encoded(context, account)
+        answers = self._answered(state, account)
         if self.head.kind == "values":
-            values = self.expected(self.scores(state))
-            return values, mask_logits(self.spec, values, account[:, SIZE_COLUMN]).amax(-1)
-        return self.actor(state), self.critic(state).squeeze(-1)
+            return answers, mask_logits(self.spec, answers, account[:, SIZE_COLUMN]).amax(-1)
+        return answers, self.critic(state).squeeze(-1)
+
+    def _encoded(self, context: Tensor, account: Tensor) -> Tensor:
+        return self.state(context, account * self.seen if self.head.kind == "exposure" else account)
+
+    def _answered(self, state: Tensor, account: Tensor) -> Tensor:
+        if self.head.kind == "exposure":
+            wanted = torch.tanh(self.gain * self.actor(state))
+            return answer(wanted, self.band, account[:, SIZE_COLUMN, None], self.spec.short)
+        return self.expected(self.scores(state)) if self.head.kind == "values" else self.actor(state)
 
     def forward(self, window: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
         """Judge a window (B, STEPS, F) of normalised features."""

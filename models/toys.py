@@ -90,18 +90,22 @@ class KnownTrunk(Trunk):
         self._adds = adds
 
     def judge(self, context: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
+        """Score answers, and value nothing."""
+        return self.score(context, account), torch.zeros(len(account))
+
+    def score(self, context: Tensor, account: Tensor) -> Tensor:
         """Score answers so that the best one that is valid is chosen."""
         side = torch.zeros(len(account)) if self._column is None else context[:, self._column].sign()
         if self.spec.kind == "continuous":
             wanted = torch.where((side == 0.0) | (side > 0.0) | self.spec.short, side, -1.0)
-            return 20.0 * wanted[:, None], side
+            return 20.0 * wanted[:, None]
         rises = torch.zeros(7)
         rises[Discrete7.BUY_LARGE], rises[Discrete7.ADD] = 4.0, 3.0 if self._adds else -3.0
         rises[[Discrete7.SELL_HALF, Discrete7.SELL_ALL, Discrete7.BUY_SMALL, Discrete7.BUY_MEDIUM]] = -4.0
         falls = torch.zeros(7)
         falls[Discrete7.SELL_ALL] = 4.0
         falls[[Discrete7.BUY_SMALL, Discrete7.BUY_MEDIUM, Discrete7.BUY_LARGE, Discrete7.ADD]] = -4.0
-        return torch.where(side[:, None] > 0.0, rises, falls), side
+        return torch.where(side[:, None] > 0.0, rises, falls)
 
 
 def best_rules(name: str, spec: ActionSpec) -> list[PolicyGraph]:

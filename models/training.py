@@ -4,13 +4,12 @@ A run that was killed goes on where it stopped, and on a CPU ends in the very we
 by a digest over configuration, data and code, so that nothing is ever continued that was begun as something else.
 """
 
-import copy
 import hashlib
 import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,33 +20,33 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
 
 from catalogs.arrays import Bars, Funding, read_manifest
 from engine.contract.action import ActionSpec
-from engine.contract.calendar import bars_per_year, iso
-from engine.contract.config import Config, dump
+from engine.contract.calendar import iso
+from engine.contract.config import Config
 from engine.contract.errors import ConfigError, DataError, EnvironmentFault, broken
 from engine.contract.learning import BASELINES
 from engine.evaluation.ledger import Ledger
-from engine.evaluation.metrics import simple_returns
-from engine.evaluation.trials import family_name
+from engine.evaluation.sharpe import LEAST
+from engine.evaluation.trials import Origin
 from engine.signals.history import settings_of
 from engine.signals.settings import parse
 from models.algorithms import choice
-from models.algorithms.foreseen import Foreseen
-from models.algorithms.learner import Learner, Progress, State, below, prefixed
-from models.context import hear
+from models.algorithms.learner import Learner, Progress, below, prefixed
+from models.candidates import Best, Judge
+from models.context import Histories, hear, turn_times
 from models.features import lookback, window
 from models.market import Market
 from models.networks import PolicyGraph, describe
 from models.tape import CLOSE, ROW, Tape, make_tape, read_histories
-from models.validation import figures, replay
 from strategies.signals import check_fit_precedes, signals_of
 
 CHECKPOINTS = Path("var/training")
 ROOT = Path(__file__).resolve().parents[1]
 REAL_WINDOWS = 512
+LEAST_VALIDATION_TURNS = LEAST + 1
+"""Turns below which validation has no Sharpe ratio."""
 ROOMS = ("changepoint", "contract", "execution", "regime", "risk", "signals")
 """Rooms of the engine whose code decides what is learned."""
 
@@ -81,34 +80,6 @@ class SeedResult:
     validation: dict[str, float]
     best_env_steps: int
     evaluations: tuple[tuple[int, float], ...]
-
-
-class Best:
-    """The best policy of a run so far, by validation log growth alone, and every growth that it was chosen from."""
-
-    def __init__(self) -> None:
-        self.weights: State = {}
-        self.env_steps = 0
-        self.evaluations: list[tuple[int, float]] = []
-
-    def consider(self, graph: PolicyGraph, log_growth: float, env_steps: int) -> None:
-        """Note a growth; keep the weights if none before was larger."""
-        if not self.evaluations or log_growth > max(growth for _, growth in self.evaluations):
-            self.weights = {name: value.clone() for name, value in graph.state_dict().items()}
-            self.env_steps = env_steps
-        self.evaluations.append((env_steps, log_growth))
-
-    def state(self) -> State:
-        """Everything that `restore` needs, as tensors with flat names."""
-        noted = torch.tensor(self.evaluations, dtype=torch.float64).reshape(-1, 2)
-        state = {"evaluations": noted, "env_steps": torch.tensor(self.env_steps)}
-        return state | prefixed("weights.", self.weights)
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from a state."""
-        self.env_steps = int(state["env_steps"])
-        self.evaluations = [(int(steps), growth) for steps, growth in state["evaluations"].tolist()]
-        self.weights = below("weights.", state)
 
 
 @dataclass(frozen=True)
@@ -162,6 +133,7 @@ def train(
     root: Path = CHECKPOINTS,
     fresh: bool = False,
     ledger: Ledger | None = None,
+    path: Origin = "train",
 ) -> TrainingResult:
     """Train one policy per seed, the best that its run came to on the validation span, and choose the best of them.
 
@@ -177,6 +149,8 @@ def train(
         Begin anew even where a killed run could go on.
     ledger
         Where every replay of the validation span is written before it is made; None counts nothing, and is for what nobody chooses from.
+    path
+        What the ledger's rows say of where they come from.
 
     Raises
     ------
@@ -190,10 +164,10 @@ def train(
     torch.set_num_threads(1)
     device = choose_device(config.training.device)
     histories = read_histories(config, *config.training_span_ns)
+    split = split_histories(histories, config)
     signals = signals_in_training(config)
     heard = hear(config, histories, config.training.context)
     cpu_tape = make_tape(histories, config.venue, config.training.recipe, heard=heard)
-    split = split_tape(cpu_tape, config)
     check_fit_precedes(config, int(cpu_tape.ts_turn[split.validation[0]]), "the validation span")
     tape = cpu_tape.to(device)
     spec = action_spec(config)
@@ -201,31 +175,34 @@ def train(
     folder = checkpoint_folder(config, data, root)
     if fresh:
         forget(config, data, root)
-    graphs, bests = [], []
+    judge = Judge(config, cpu_tape, spec, split.validation, ledger, path)
+    seeds, bests = config.training.seeds, dict[int, Best]()
     made, seconds = 0, 0.0
-    for number, seed in enumerate(config.training.seeds, 1):
+    for number, seed in enumerate(seeds, 1):
         learner, best = make_learner(config, tape, split, spec, seed), Best()
-        path = folder / f"seed-{seed}.safetensors"
-        restore(learner, best, path)
-        report(learner.iteration * learner.steps_per_iteration, f"seed {number}/{len(config.training.seeds)}")
+        checkpoint = folder / f"seed-{seed}.safetensors"
+        restore(learner, best, checkpoint)
+        report(learner.iteration * learner.steps_per_iteration, f"seed {number}/{len(seeds)}")
         while not learner.done:
             began = time.perf_counter()
             progress = learner.iterate()
             spent = time.perf_counter() - began
             made, seconds = made + learner.steps_per_iteration, seconds + spent
             check(progress, seed, learner)
-            evaluate(learner, best, cpu_tape, split, config, seed, ledger)
+            judge.look(learner, best, seed)
             if learner.done or learner.iteration % config.training.checkpoint_every == 0:
-                save(learner, best, path)
+                save(learner, best, checkpoint)
             rate = learner.steps_per_iteration / spent
-            report(learner.steps_per_iteration, _line(number, len(config.training.seeds), rate, progress))
-        graphs.append(best_policy(learner, best))
-        bests.append(best)
+            report(learner.steps_per_iteration, _line(number, len(seeds), rate, progress))
+        bests[seed] = best
     report(0, "validating")
-    validations = validate(graphs, cpu_tape, split, config)
+    judge.judge(learner.graph, bests)
+    graphs = [best.policy(learner.graph) for best in bests.values()]
+    measured = [best.figures for best in bests.values()]
+    validations = measured if all(measured) else judge.figures(graphs)
     results = [
         SeedResult(seed, validation, best.env_steps, tuple(best.evaluations))
-        for seed, validation, best in zip(config.training.seeds, validations, bests)
+        for (seed, best), validation in zip(bests.items(), validations)
     ]
     exported, graph = max(zip(results, graphs), key=lambda pair: pair[0].validation["log_growth"])
     return TrainingResult(
@@ -276,52 +253,6 @@ def check(progress: Progress, seed: int, learner: Learner) -> None:
         )
 
 
-def evaluate(
-    learner: Learner, best: Best, tape: Tape, split: Split, config: Config, seed: int, ledger: Ledger | None = None
-) -> None:
-    """Replay the validation span where it is time to, as a trial of the ledger, and keep the policy if it is the best so far.
-
-    A baseline needs no account to be judged, and is a reference, no trial.
-    """
-    if not learner.done and learner.iteration % config.training.evaluate_every:
-        return
-    graph = copy.deepcopy(learner.graph).cpu().eval()
-    env_steps = learner.iteration * learner.steps_per_iteration
-    if isinstance(learner, Foreseen):
-        best.consider(graph, learner.growth(split.validation), env_steps)
-        return
-    if ledger is None:
-        best.consider(graph, validate([graph], tape, split, config)[0]["log_growth"], env_steps)
-        return
-    first, last = split.validation
-    universe = config.universe
-    with ledger.trial(
-        family=family_name("policy", universe.instruments, universe.bar),
-        path="train",
-        config_sha256=hashlib.sha256(dump(config).encode()).hexdigest(),
-        seed=seed,
-        start_ns=int(tape.ts_turn[first]),
-        end_ns=int(tape.ts_turn[last - 1]),
-        policy=f"{config.run.name} after {env_steps}",
-    ) as trial:
-        (replayed,) = replay([graph], tape, config.venue, config.limits, first, last)
-        trial.finish_returns(simple_returns(replayed.equity.numpy()), bars_per_year(universe.bar))
-    best.consider(graph, figures([replayed], action_spec(config), universe.bar)["log_growth"], env_steps)
-
-
-def best_policy(learner: Learner, best: Best) -> PolicyGraph:
-    """Return the best policy of a run, on the CPU."""
-    graph = copy.deepcopy(learner.graph).cpu().eval()
-    graph.load_state_dict(best.weights)
-    return graph
-
-
-def validate(graphs: Sequence[PolicyGraph], tape: Tape, split: Split, config: Config) -> list[dict[str, float]]:
-    """Replay policies over the validation turns; `validation.figures` of each."""
-    replays = replay(graphs, tape, config.venue, config.limits, *split.validation)
-    return [figures([one], action_spec(config), config.universe.bar) for one in replays]
-
-
 def choose_device(name: str) -> torch.device:
     """Return the device that `training.device` means; `auto` is CUDA where there is one."""
     if name == "cuda" and not torch.cuda.is_available():
@@ -343,18 +274,61 @@ def split_tape(tape: Tape, config: Config) -> Split:
 
     Between the parts lie a window and one bar of every instrument, so that no validation window holds a bar whose close a training
     reward has used.
+
+    Raises
+    ------
+    DataError
+        A part is too short.
     """
-    ts, first, rows = tape.ts_turn, tape.first_turn, tape.turns[..., ROW]
-    moment = int(ts[-1]) - int(int(ts[-1] - ts[first]) * config.training.validation_frac)
-    cut = tape.turn_of(moment)
+    rows = tape.turns[..., ROW].long().numpy()
+    names = [segment.instrument.instrument_id for segment in tape.segments]
+    return _split(tape.ts_turn.numpy(), tape.first_turn, rows, names, config)
+
+
+def split_histories(histories: Histories, config: Config) -> Split:
+    """Return the split of the tape that these histories will make, before any feature or signal is computed.
+
+    Raises
+    ------
+    DataError
+        A part is too short.
+    """
+    ts, reach = turn_times(histories), window(config.training.recipe) - 1
+    rows = np.stack([np.searchsorted(bars.ts_close, ts, side="right") - 1 for bars, _ in histories], -1)
+    first = int((rows < reach).any(-1).sum())
+    names = [bars.instrument.instrument_id for bars, _ in histories]
+    return _split(ts, first, rows, names, config)
+
+
+def check_span(config: Config) -> None:
+    """Refuse a training span that is too short, before anything is learned.
+
+    Raises
+    ------
+    DataError
+        See `split_histories`.
+    """
+    split_histories(read_histories(config, *config.training_span_ns), config)
+
+
+def _split(ts: NDArray[np.int64], first: int, rows: NDArray[np.int64], names: Sequence[str], config: Config) -> Split:
+    """Split turns ts (G,), of which `first` is the first with whole windows, that end at rows (G, K)."""
     gap = window(config.training.recipe) + 1
-    clear = ((rows - rows[cut]) >= gap).all(-1).nonzero()
-    begin = int(clear[0]) if len(clear) else len(ts)
-    if cut - first < config.training.episode_bars or len(ts) - begin < 2:
-        names = ", ".join(segment.instrument.instrument_id for segment in tape.segments)
-        rule = f"leave {config.training.episode_bars} bars to learn on and 2 to validate on, split at {iso(moment)}"
-        found = f"{max(cut - first, 0)} and {len(ts) - begin}"
-        raise DataError(broken(f"history of {names}", rule, found, "[training]", "give a longer span"))
+    cut = begin = len(ts)
+    if first < len(ts):
+        moment = int(ts[-1]) - int(int(ts[-1] - ts[first]) * config.training.validation_frac)
+        cut = int(np.searchsorted(ts, moment))
+        clear = np.flatnonzero(((rows - rows[cut]) >= gap).all(-1))
+        begin = int(clear[0]) if len(clear) else len(ts)
+    learned, validated = max(cut - first, 0), len(ts) - begin
+    if learned < config.training.episode_bars or validated < LEAST_VALIDATION_TURNS:
+        rule = (
+            f"leave {config.training.episode_bars} bars to learn on after the first window of {gap - 1} bars, and, another window and a "
+            f"bar later, {LEAST_VALIDATION_TURNS} to validate on"
+        )
+        span = f"{iso(int(ts[0]))} to {iso(int(ts[-1]))}, training.validation_frac {config.training.validation_frac:g}"
+        remedy = "give a longer span (walkforward.train_bars in a walk), or change training.validation_frac"
+        raise DataError(broken(f"history of {', '.join(names)}", rule, f"{learned} and {validated}", span, remedy))
     return Split((first, cut), (begin, len(ts)))
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.contract.action import ActionSpec, Discrete7, target_exposure, valid_actions
 from engine.contract.calendar import bars_per_year
-from engine.contract.config import Limits, Venue
+from engine.contract.config import Limits, Reward, Venue
 from models.features import STEPS
 from models.market import Market
 from models.networks import SIZE_COLUMN, PolicyGraph, choose
@@ -17,6 +17,9 @@ from models.tape import Tape
 
 LITTLE = 0.1
 """An exposure smaller than this counts as none, where answers of a head of exposures are counted."""
+
+UNREWARDED = Reward(growth=0.0)
+"""Nobody learns in a replay."""
 
 
 class Replay(NamedTuple):
@@ -60,7 +63,8 @@ def replay(
     Parameters
     ----------
     graphs
-        Policies of one action space.
+        Policies of one action space, their heads of one kind. Side by side they cost little more than one, and nothing of what one does
+        depends on the others.
     start, end
         Turns of the tape: the first decision is made at `start`, the last mark is taken at `end - 1`.
 
@@ -70,55 +74,88 @@ def replay(
         One per policy; an account that ended has no rows after its end.
     """
     spec, count = graphs[0].spec, end - 1 - start
-    market = Market(tape, venue, limits, spec, len(graphs), count + 2, 0, trace=True)
+    market = Market(tape, venue, limits, spec, len(graphs), count + 2, 0, reward=UNREWARDED, trace=True)
     market.begin(start)
     tables = [graph.trunk.table(graph.normaliser(tape.features)) for graph in graphs]
-    columns, ended = [], torch.zeros(len(graphs), dtype=torch.bool, device=market.device)
+    turns, ended = [], torch.zeros(len(graphs), dtype=torch.bool, device=market.device)
     seen, each = market.observation(), (len(graphs), market.instruments)
+    any_spread = torch.ones((), device=market.device)
     for _ in range(count):
-        answers, agreed, meant = [], [], []
-        for graph, table, rows, own in zip(
-            graphs, tables, seen.row.split(market.instruments), seen.account.split(market.instruments)
-        ):
-            logits, _ = graph.trunk.judge(table.index_select(0, rows - (STEPS - 1)), own)
-            chosen = choose(spec, logits, own[:, SIZE_COLUMN], graph.trunk.spread)
-            answers.append(chosen[:2])
-            agreed.append(_agreement(graph, logits, *chosen))
-            meant.append(_meant(graph, chosen[0].double(), own[:, SIZE_COLUMN].double()))
-        action, logits = (torch.cat(values) for values in zip(*answers))
-        before = market.account.equity
-        decides = market.decides
+        place = seen.row[: market.instruments] - (STEPS - 1)
+        owned = seen.account.split(market.instruments)
+        scores = [
+            graph.trunk.score(table.index_select(0, place), own) for graph, table, own in zip(graphs, tables, owned)
+        ]
+        logits = torch.cat(scores)
+        action, _, _ = choose(spec, logits, seen.account[:, SIZE_COLUMN], any_spread)
+        decides, before = market.decides, market.account.equity
         step = market.advance(action)
-        happened, equity = market.happened, market.account.equity
+        happened = market.happened
         assert happened is not None
         ended = ended | step.terminated.view(each)[:, 0]
-        value = market.quantity * market.close
-        columns.append(
-            Replay(
-                equity=equity,
-                exposure=value / equity[:, None],
-                action=torch.cat(meant).view(each),
-                decides=decides,
-                orders=happened.order,
-                traded_frac=happened.traded / before[:, None],
-                fees=happened.fee,
-                account=seen.account.view(*each, -1),
-                entropy=_entropy(spec, logits, seen.account[:, SIZE_COLUMN]).view(each),
-                agreement=torch.cat(agreed).view(each),
-            )._asdict()
-            | {"ended": ended}
+        turns.append(
+            _Turn(
+                logits.view(*each, -1),
+                action.view(each),
+                seen.account.view(*each, -1),
+                decides,
+                before,
+                market.account.equity,
+                market.account.lots,
+                market.close,
+                happened.order,
+                happened.traded,
+                happened.fee,
+                ended,
+            )
         )
         seen = step.final
         if bool(ended.all()):
             break
-    stacked = {name: torch.stack([row[name] for row in columns]) for name in columns[0]}
-    equity = torch.cat([torch.full_like(stacked["equity"][:1], venue.starting_balance), stacked.pop("equity")])
-    ended = stacked.pop("ended")
-    rows = (~ended).sum(0) + ended.any(0)
+    whole = _Turn(*(torch.stack(column) for column in zip(*turns)))
+    rows = (~whole.ended).sum(0) + whole.ended.any(0)
+    first = whole.equity.new_full((1,), venue.starting_balance)
     return [
-        Replay(equity=equity[: n + 1, i], **{name: value[:n, i] for name, value in stacked.items()})
-        for i, n in enumerate(rows.tolist())
+        _replayed(graph, _Turn(*(column[:n, i] for column in whole)), first, market.terms.lots_per_unit)
+        for i, (graph, n) in enumerate(zip(graphs, rows.tolist()))
     ]
+
+
+class _Turn(NamedTuple):
+    """What is kept of a turn, a row per policy; all that follows from it is computed when the last turn is over."""
+
+    logits: Tensor
+    action: Tensor
+    account: Tensor
+    decides: Tensor
+    before: Tensor
+    equity: Tensor
+    lots: Tensor
+    close: Tensor
+    order: Tensor
+    traded: Tensor
+    fee: Tensor
+    ended: Tensor
+
+
+def _replayed(graph: PolicyGraph, turns: _Turn, first: Tensor, lots_per_unit: Tensor) -> Replay:
+    """What one policy did; the turns are its own, (n, ...)."""
+    logits, action = turns.logits.flatten(0, 1), turns.action.flatten()
+    size = turns.account[..., SIZE_COLUMN].flatten()
+    chosen = choose(graph.spec, logits, size, graph.trunk.spread)
+    value = turns.lots / lots_per_unit * turns.close
+    return Replay(
+        equity=torch.cat([first, turns.equity]),
+        exposure=value / turns.equity[:, None],
+        action=_meant(graph, action.double(), size.double()).view_as(turns.lots),
+        decides=turns.decides,
+        orders=turns.order,
+        traded_frac=turns.traded / turns.before[:, None],
+        fees=turns.fee,
+        account=turns.account,
+        entropy=_entropy(graph.spec, chosen[1], size).view_as(turns.lots),
+        agreement=_agreement(graph, logits, *chosen).view_as(turns.lots),
+    )
 
 
 def _entropy(spec: ActionSpec, logits: Tensor, size: Tensor) -> Tensor:

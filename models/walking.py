@@ -13,14 +13,14 @@ from engine.evaluation.ledger import Ledger
 from models.degeneracy import breaches
 from models.export import Description, export_policy
 from models.features import window
-from models.training import TrainingResult, train
+from models.training import TrainingResult, check_span, train
 from strategies.units import POLICY, Learned
 from strategies.walking import Learner
 
 
 def learner(config: Config) -> Learner:
     """Return what `strategies.walking.walk_forward` needs to learn policies as [training] says."""
-    return Learner(learn, window(config.training.recipe))
+    return Learner(learn, window(config.training.recipe), check_span)
 
 
 def learn(config: Config, folder: Path, scratch: Path, ledger: Ledger) -> Learned:

@@ -1,6 +1,5 @@
 """A back test as a user wants it: the run, its baselines on equal terms, its metrics, its folder and its report."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from catalogs.manifest import read_manifest
 from engine.contract.calendar import bars_per_year, iso
-from engine.contract.config import Config, dump
+from engine.contract.config import Config, dump, sha256
 from engine.contract.version import code_version
 from engine.evaluation.appraisal import appraise
 from engine.evaluation.chance import matched
@@ -272,7 +271,7 @@ def identity(run_id: str, config: Config, market: Market, session: PolicySession
         "start": iso(market.span_ns[0]),
         "end": iso(market.span_ns[1]),
         "datasets": datasets,
-        "config_sha256": hashlib.sha256(dump(config).encode()).hexdigest(),
+        "config_sha256": sha256(config),
         "code_version": code_version(),
     }
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.contract.calendar import bars_per_year, iso
-from engine.contract.config import Config, PolicySource, dump
+from engine.contract.config import Config, PolicySource, dump, sha256
 from engine.evaluation.ledger import Ledger
 from engine.evaluation.trials import family_name
 from engine.journal.run import read_json, write_json
@@ -69,6 +69,8 @@ class Work:
         How; None for a strategy that learns nothing.
     counted
         Whether its tests are trials; baselines are none.
+    fits
+        The training whose fit each test uses, where that is not the unit's own.
     """
 
     place: str
@@ -78,14 +80,20 @@ class Work:
     seed: int
     learn: Learn | None = None
     counted: bool = True
+    fits: tuple[Training, ...] = ()
+
+    @property
+    def rounds(self) -> list[tuple[Training, Test]]:
+        """The tests, each with the training whose fit it uses."""
+        return list(zip(self.fits or (self.training,) * len(self.tests), self.tests))
 
     @property
     def digest(self) -> str:
         """SHA-256 over all that decides the result beside data and code, which the walk's own digest covers."""
         learn = "" if self.learn is None else f"{self.learn.__module__}:{self.learn.__qualname__}"
         spans = [(test.number, test.start_ns, test.end_ns) for test in self.tests]
-        training = self.training.start_ns, self.training.end_ns, self.training.fit_end_ns
-        parts = [dump(self.config), training, spans, self.seed, learn]
+        trainings = [(one.start_ns, one.end_ns, one.fit_end_ns) for one in (self.training, *self.fits)]
+        parts = [dump(self.config), trainings, spans, self.seed, learn]
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
@@ -118,7 +126,7 @@ def carry_out(walk: Path, ledger: Ledger, work: Work) -> None:
         config = fold_config(work.config, work.training, work.tests[0], work.seed)
         learned = work.learn(config, staging, scratch, ledger)
     trained = time.perf_counter()
-    results = [_trade(staging, ledger, work, test) for test in work.tests]
+    results = [_trade(staging, ledger, work, *one) for one in work.rounds]
     pq.write_table(_stacked([one.turns for one in results], work.tests), staging / PATHS, compression="zstd")
     pq.write_table(_stacked([one.fills for one in results], work.tests), staging / TRADES, compression="zstd")
     document = {
@@ -133,8 +141,8 @@ def carry_out(walk: Path, ledger: Ledger, work: Work) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _trade(staging: Path, ledger: Ledger, work: Work, test: Test) -> Tested:
-    config = fold_config(work.config, work.training, test, work.seed)
+def _trade(staging: Path, ledger: Ledger, work: Work, training: Training, test: Test) -> Tested:
+    config = fold_config(work.config, training, test, work.seed)
     named = config
     if work.learn is not None:
         named = msgspec.structs.replace(config, policy=PolicySource(path=str(staging / POLICY)))
@@ -145,7 +153,7 @@ def _trade(staging: Path, ledger: Ledger, work: Work, test: Test) -> Tested:
     with ledger.trial(
         family=family_name(config.strategy_name, universe.instruments, universe.bar),
         path="walkforward",
-        config_sha256=hashlib.sha256(dump(config).encode()).hexdigest(),
+        config_sha256=sha256(config),
         seed=work.seed,
         start_ns=test.start_ns,
         end_ns=test.end_ns,

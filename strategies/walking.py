@@ -35,7 +35,7 @@ from engine.evaluation.trials import family_name
 from engine.journal.run import CONFIG, read_json, write_json
 from strategies.assembly import RULE_WARM_UP_BARS
 from strategies.backtest import with_strategy
-from strategies.folds import Plan, Test, Training, common_turns, plan
+from strategies.folds import Plan, Test, Training, common_turns, fold_config, plan
 from strategies.folds import document as plan_document
 from strategies.tracks import Path as Joined
 from strategies.tracks import Tested, join
@@ -60,10 +60,13 @@ class Learner:
         A module-level function.
     window_bars
         Bars that one decision of the policy looks back, its features and normaliser included.
+    check
+        Called with the configuration of every fold while the walk is planned; raises where its training span is too short.
     """
 
     learn: Learn
     window_bars: int
+    check: Callable[[Config], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -173,8 +176,8 @@ def walk_forward(
     planned = make_plan(config, learner)
     folder = root / f"{config.run.name}-{digest(config)[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
-    with _claimed(folder):
-        _write_text(folder / CONFIG, dump(config))
+    with claimed(folder):
+        write_text(folder / CONFIG, dump(config))
         write_json(folder / PLAN, plan_document(planned))
         crew = _Crew(folder, Ledger() if ledger is None else ledger, count, ray, advance)
         walked, folds = _walk(crew, config, planned, learner)
@@ -193,10 +196,22 @@ def walk_forward(
 
 
 def make_plan(config: Config, learner: Learner | None = None) -> Plan:
-    """Lay the folds of a configuration over its catalog."""
+    """Lay the folds of a configuration over its catalog.
+
+    Raises
+    ------
+    ConfigError
+        Not one fold fits, or the embargo is too short.
+    DataError
+        A fold has too little to learn from or to validate on.
+    """
     window_bars = RULE_WARM_UP_BARS if learner is None else learner.window_bars
     frac = 0.0 if learner is None else config.training.validation_frac
-    return plan(common_turns(config), config.universe.bar, config.walkforward, window_bars, frac)
+    made = plan(common_turns(config), config.universe.bar, config.walkforward, window_bars, frac)
+    if learner is not None and learner.check is not None:
+        for training in made.trainings:
+            learner.check(fold_config(config, training, training.tests[0], config.run.seed))
+    return made
 
 
 def units(config: Config, planned: Plan, learner: Learner | None) -> list[Work]:
@@ -279,9 +294,10 @@ def _served(planned: Plan) -> Iterator[tuple[Training, Test]]:
 def _baseline(
     config: Config, planned: Plan, place: str, name: str, seed: int, parameters: Mapping[str, Any] | None = None
 ) -> Work:
-    """A strategy beside, over all tests; where a regime is configured, it is the one fitted for the first fold."""
+    """A strategy beside, over all tests; where a regime is configured, each test has the one that is fitted for its fold."""
     other = with_strategy(_bare(config), name, **(parameters or {}))
-    return Work(f"baselines/{place}", other, planned.trainings[0], planned.tests, seed, counted=False)
+    fits = tuple(training for training, _ in _served(planned))
+    return Work(f"baselines/{place}", other, planned.trainings[0], planned.tests, seed, counted=False, fits=fits)
 
 
 def _joined(folder: Path, work: Work, config: Config) -> Joined:
@@ -378,7 +394,14 @@ def _quartiles(metrics: Sequence[Mapping[str, Any]]) -> dict[str, list[float] | 
 
 
 @contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
+def claimed(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder.
+
+    Raises
+    ------
+    UsageError
+        One is in it.
+    """
     held = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -389,7 +412,7 @@ def _claimed(folder: Path) -> Iterator[None]:
         os.close(held)
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     written = path.with_name(f"{path.name}.new")
     written.write_text(text, encoding="utf-8")
     os.replace(written, path)

@@ -1,6 +1,7 @@
 """The configuration: one TOML file, typed, unknown keys refused, dates in UTC."""
 
 import datetime as dt
+import hashlib
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from engine.contract.calendar import bar_ns, to_ns
 from engine.contract.errors import ConfigError, broken
 from engine.contract.learning import Dqn, Replay, Sac, Schedule, Td3, check_training
 from engine.contract.rehearsal import Rehearsal, check_rehearsal
+from engine.contract.search import Search, check_search
 from engine.contract.section import Count, Fraction, Name, NonNegative, Positive, Section
 from engine.contract.walkforward import WalkForward, check_walk_forward
 
@@ -212,6 +214,7 @@ class Config(Section, frozen=True):
     training: Training = Training()
     walkforward: WalkForward = WalkForward()
     rehearsal: Rehearsal = Rehearsal()
+    search: Search = Search()
 
     @property
     def strategy_name(self) -> str:
@@ -272,6 +275,11 @@ def parse(document: dict[str, Any], where: str = "configuration") -> Config:
 def dump(config: Config) -> str:
     """Write the resolved configuration as TOML, absent values left out."""
     return tomli_w.dumps(_without_none(msgspec.to_builtins(config, builtin_types=(dt.datetime,))))
+
+
+def sha256(config: Config) -> str:
+    """Digest of the resolved configuration, in hexadecimal."""
+    return hashlib.sha256(dump(config).encode()).hexdigest()
 
 
 def schema() -> dict[str, Any]:
@@ -381,3 +389,4 @@ def _cross_check(config: Config, where: str) -> None:
     check_training(config, where)
     check_walk_forward(config, where)
     check_rehearsal(config, where)
+    check_search(config, where)

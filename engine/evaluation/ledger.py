@@ -14,8 +14,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NotRequired, TypedDict, Unpack, get_args
 
+import numpy as np
 import numpy.typing as npt
 
 from engine.contract.errors import ConfigError, DataError, EnvironmentFault, broken
@@ -53,6 +54,34 @@ CREATE TABLE trials (
 """
 
 
+class About(TypedDict):
+    """What is known of a trial before it is made: columns of `Row` of the same names."""
+
+    family: str
+    path: Origin
+    config_sha256: str
+    seed: int
+    start_ns: int
+    end_ns: int
+    policy: NotRequired[str | None]
+    run_id: NotRequired[str | None]
+
+
+class Result(TypedDict):
+    """What a trial found: columns of `Row` of the same names.
+
+    The ratio is never annualised, and None where it has no value; `policy` and `run_id` are for what was not known at the beginning.
+    """
+
+    sharpe_per_period: PerPeriod | None
+    periods: int
+    periods_per_year: float
+    skew: NotRequired[float | None]
+    kurtosis: NotRequired[float | None]
+    policy: NotRequired[str | None]
+    run_id: NotRequired[str | None]
+
+
 class Trial:
     """An open row, to be completed once."""
 
@@ -61,28 +90,9 @@ class Trial:
         self.finished = False
         self._ledger = ledger
 
-    def finish(
-        self,
-        *,
-        sharpe_per_period: PerPeriod | None,
-        periods: int,
-        periods_per_year: float,
-        skew: float | None = None,
-        kurtosis: float | None = None,
-        policy: str | None = None,
-        run_id: str | None = None,
-    ) -> None:
+    def finish(self, **result: Unpack[Result]) -> None:
         """Write the result; see `Ledger.finish`."""
-        self._ledger.finish(
-            self.id,
-            sharpe_per_period=sharpe_per_period,
-            periods=periods,
-            periods_per_year=periods_per_year,
-            skew=skew,
-            kurtosis=kurtosis,
-            policy=policy,
-            run_id=run_id,
-        )
+        self._ledger.finish(self.id, **result)
         self.finished = True
 
     def finish_returns(
@@ -105,6 +115,11 @@ class Trial:
         return found
 
 
+def _plain(value: object) -> object:
+    """A number of NumPy as one of Python, which SQLite knows."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 class Ledger:
     """The ledger in one SQLite file, which any number of processes may use at once.
 
@@ -118,23 +133,13 @@ class Ledger:
         self.path = path
 
     @contextmanager
-    def trial(
-        self,
-        *,
-        family: str,
-        path: Origin,
-        config_sha256: str,
-        seed: int,
-        start_ns: int,
-        end_ns: int,
-        policy: str | None = None,
-        run_id: str | None = None,
-    ) -> Iterator[Trial]:
+    def trial(self, **about: Unpack[About]) -> Iterator[Trial]:
         """Open a row, and hand it to the block that evaluates; what escapes the block fails the row, and is raised again.
 
         Parameters
         ----------
-        Those of `begin`.
+        about
+            As `begin`.
 
         Raises
         ------
@@ -152,16 +157,7 @@ class Ledger:
         >>> ledger.trials(family, 365.0).number
         1
         """
-        number = self.begin(
-            family=family,
-            path=path,
-            config_sha256=config_sha256,
-            seed=seed,
-            start_ns=start_ns,
-            end_ns=end_ns,
-            policy=policy,
-            run_id=run_id,
-        )
+        number = self.begin(**about)
         opened = Trial(self, number)
         try:
             yield opened
@@ -173,24 +169,13 @@ class Ledger:
             self.fail(number, "ended without a result")
             raise DataError(broken(f"trial {number}", "be finished inside its block", "open", str(self.path)))
 
-    def begin(
-        self,
-        *,
-        family: str,
-        path: Origin,
-        config_sha256: str,
-        seed: int,
-        start_ns: int,
-        end_ns: int,
-        policy: str | None = None,
-        run_id: str | None = None,
-    ) -> int:
+    def begin(self, **about: Unpack[About]) -> int:
         """Write an open row, before anything is evaluated, and return its id.
 
         Parameters
         ----------
-        family, path, config_sha256, seed, start_ns, end_ns, policy, run_id
-            As in `Row`.
+        about
+            What is known of the trial before it is made.
 
         Raises
         ------
@@ -199,62 +184,37 @@ class Ledger:
         EnvironmentFault
             The file cannot be written.
         """
-        if not family.strip():
-            raise ConfigError(broken("family of a trial", "be named", repr(family)))
-        if path not in get_args(Origin):
-            raise ConfigError(broken("path of a trial", f"be one of {', '.join(get_args(Origin))}", path))
-        columns = "family, path, config_sha256, seed, start_ns, end_ns, policy, run_id"
-        values = (family, path, config_sha256, int(seed), int(start_ns), int(end_ns), policy, run_id)
-        number, _ = self._write(f"INSERT INTO trials ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        if not about["family"].strip():
+            raise ConfigError(broken("family of a trial", "be named", repr(about["family"])))
+        if about["path"] not in get_args(Origin):
+            raise ConfigError(broken("path of a trial", f"be one of {', '.join(get_args(Origin))}", about["path"]))
+        columns = tuple(About.__annotations__)
+        statement = f"INSERT INTO trials ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        number, _ = self._write(statement, tuple(_plain(about.get(name)) for name in columns))
         return number
 
-    def finish(
-        self,
-        number: int,
-        *,
-        sharpe_per_period: PerPeriod | None,
-        periods: int,
-        periods_per_year: float,
-        skew: float | None = None,
-        kurtosis: float | None = None,
-        policy: str | None = None,
-        run_id: str | None = None,
-    ) -> None:
+    def finish(self, number: int, **result: Unpack[Result]) -> None:
         """Complete an open row.
 
         Parameters
         ----------
         number
             Id of the row.
-        sharpe_per_period
-            Never annualised; None where it has no value.
-        periods, periods_per_year, skew, kurtosis
-            Of the returns behind it.
-        policy, run_id
-            Where they were not known at the beginning.
+        result
+            What was found.
 
         Raises
         ------
         DataError
             A number is not finite, or the row is not open.
         """
-        for name, value in (("sharpe_per_period", sharpe_per_period), ("skew", skew), ("kurtosis", kurtosis)):
-            if value is not None and not math.isfinite(value):
+        for name in ("sharpe_per_period", "skew", "kurtosis"):
+            value = _plain(result.get(name))
+            if isinstance(value, float) and not math.isfinite(value):
                 raise DataError(broken(name, "be finite, or None where it has no value", value, f"trial {number}"))
-        self._complete(
-            number,
-            "status = 'done', sharpe_per_period = ?, periods = ?, periods_per_year = ?, skew = ?, kurtosis = ?, "
-            "policy = coalesce(?, policy), run_id = coalesce(?, run_id)",
-            (
-                None if sharpe_per_period is None else float(sharpe_per_period),
-                int(periods),
-                float(periods_per_year),
-                None if skew is None else float(skew),
-                None if kurtosis is None else float(kurtosis),
-                policy,
-                run_id,
-            ),
-        )
+        changes = [f"{name} = coalesce(?, {name})" for name in Result.__annotations__]
+        values = tuple(_plain(result.get(name)) for name in Result.__annotations__)
+        self._complete(number, ", ".join(["status = 'done'", *changes]), values)
 
     def fail(self, number: int, reason: str) -> None:
         """Mark an open row as failed; it still counts as a trial."""

@@ -176,10 +176,14 @@ class Foreseen(ABC):
         return (value * part.earned - self.cost * traded).sum(-1)
 
     @torch.no_grad()
-    def growth(self, span: tuple[int, int]) -> float:
-        """Log growth after costs over a span [first, last) of the tape: quick, and near what a replay of an account says."""
+    def earned(self, span: tuple[int, int]) -> Tensor:
+        """Simple returns after costs over a span [first, last), float64 (n,): quick, and near what a replay of an account says."""
         part = table_of(self.market, span)
-        return float(self.net(self.followed(self.wanted(self.outputs(part)[0], part), part), part).log1p().sum())
+        return self.net(self.followed(self.wanted(self.outputs(part)[0], part), part), part)
+
+    def growth(self, span: tuple[int, int]) -> float:
+        """Log growth of what is earned over a span."""
+        return float(self.earned(span).log1p().sum())
 
     def followed(self, wanted: Tensor, part: Table, band: Tensor | None = None) -> Tensor:
         """Follow wanted exposures, float64 (n, K), over n turns that follow each other."""

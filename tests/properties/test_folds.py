@@ -14,7 +14,7 @@ LENGTH = st.integers(2, 60)
 HOUR = bar_ns("1-HOUR")
 
 
-@settings(max_examples=1_000, derandomize=True, deadline=None)
+@settings(max_examples=60, derandomize=True, deadline=None)
 @given(
     train=LENGTH,
     test=LENGTH,
@@ -79,7 +79,7 @@ CONFIG = parse(
 )
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=40, derandomize=True, deadline=None)
 @given(
     train=st.integers(20, 200),
     test=st.integers(5, 80),

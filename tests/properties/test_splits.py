@@ -13,7 +13,7 @@ from engine.evaluation.splits import combinatorial_purged, purged_k_fold, walk_f
 LENGTH = st.integers(1, 60)
 
 
-@settings(max_examples=1_200, derandomize=True, deadline=None)
+@settings(max_examples=100, derandomize=True, deadline=None)
 @given(
     extra=st.integers(0, 400),
     train=LENGTH,
@@ -44,7 +44,7 @@ def test_walk_forward_keeps_its_spans_apart(extra, train, test, embargo, validat
     assert walk.untested.bars < test + longer
 
 
-@settings(max_examples=600, derandomize=True, deadline=None)
+@settings(max_examples=150, derandomize=True, deadline=None)
 @given(bars=st.integers(2, 300), folds=st.integers(2, 12), embargo=st.integers(0, 50))
 def test_purged_folds_test_every_bar_once_and_learn_from_none_near_it(bars, folds, embargo):
     if folds > bars:
@@ -64,7 +64,7 @@ def test_purged_folds_test_every_bar_once_and_learn_from_none_near_it(bars, fold
         assert all(np.abs(bar - split.test).min() <= embargo for bar in missing)
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=100, derandomize=True, deadline=None)
 @given(bars=st.integers(20, 160), groups=st.integers(3, 7), tested=st.integers(1, 3), embargo=st.integers(0, 4))
 def test_combinatorial_paths_use_every_tested_group_once(bars, groups, tested, embargo):
     if tested >= groups:

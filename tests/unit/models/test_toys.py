@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from models.candidates import Judge
 from models.learning_curves import best_growth, configure, lay, market_of
 from models.toys import best_rules, solves, toy
-from models.training import action_spec, validate
+from models.training import action_spec
 
 torch.set_num_threads(1)
 
@@ -33,7 +34,8 @@ def test_best_rule_of_sign_is_in_after_gains_alone(variant: str) -> None:
     market = market_of("sign", 1)
     config = configure(market, variant)
     tape, split = lay(market, config)
-    found = validate(best_rules("sign", action_spec(config)), tape, split, config)[0]
+    judge = Judge(config, tape, action_spec(config), split.validation)
+    found = judge.figures(best_rules("sign", action_spec(config)))[0]
     first, last = split.validation
     moves = torch.diff(torch.log(tape.close[first - 1 : last]))
     gains = moves[:-1] > 0

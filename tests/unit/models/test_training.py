@@ -10,9 +10,11 @@ from catalogs.generating import store_markets
 from catalogs.synthesis import synthesise
 from engine.contract.config import Config, parse
 from engine.contract.errors import ConfigError, DataError, EnvironmentFault
-from models import training
+from engine.evaluation.ledger import Ledger
+from models import candidates, training
 from models.algorithms.learner import Progress
 from models.algorithms.ppo import Ppo
+from models.candidates import Judge
 from models.features import lookback, window
 from models.tape import ASK, make_tape
 from models.training import TrainingResult, split_tape, train
@@ -39,11 +41,13 @@ def configured(catalog: Path, **keys: object) -> Config:
             "envs": 64,
             "rollout_steps": 16,
             "minibatches": 2,
+            "epochs": 2,
             "hidden": [16],
             "episode_bars": 32,
             "seeds": [1, 2],
             "checkpoint_every": 1,
             "device": "cpu",
+            "end": dt.date(2020, 2, 1),
             **keys,
         },
     }
@@ -115,27 +119,34 @@ def test_exported_seed_is_the_best_on_validation_and_all_are_reported(whole: Tra
     assert whole.env_steps == 8_192
 
 
-def test_policy_of_a_seed_is_the_best_of_its_evaluations_and_each_of_them_is_a_trial(
-    catalog: Path, tmp_path: Path
-) -> None:
-    result = train(configured(catalog, evaluate_every=1), root=tmp_path)
-    assert result.trials == 8
-    for one in result.seeds:
-        assert [steps for steps, _ in one.evaluations] == [1_024, 2_048, 3_072, 4_096]
+EVALUATED = {"evaluate_every": 1, "env_steps": 3_072}
+
+
+@pytest.fixture(scope="module")
+def evaluated(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    """A run with an evaluation after every iteration."""
+    return train(configured(catalog, **EVALUATED), root=tmp_path_factory.mktemp("evaluated"))
+
+
+def test_policy_of_a_seed_is_the_best_of_its_evaluations_and_each_of_them_is_a_trial(evaluated: TrainingResult) -> None:
+    assert evaluated.trials == 6
+    for one in evaluated.seeds:
+        assert [steps for steps, _ in one.evaluations] == [1_024, 2_048, 3_072]
         best = max(one.evaluations, key=lambda evaluation: evaluation[1])
         assert (one.best_env_steps, one.validation["log_growth"]) == best
-    assert len({growth for one in result.seeds for _, growth in one.evaluations}) > 2
+    assert len({growth for one in evaluated.seeds for _, growth in one.evaluations}) > 2
 
 
 def test_run_that_is_killed_after_its_best_evaluation_keeps_it(catalog: Path, tmp_path: Path) -> None:
-    keys = {"evaluate_every": 1, "seeds": [1], "algorithm": "dqn", "replay": {"warm_up": 512, "batch": 64}}
+    keys = {"evaluate_every": 1, "seeds": [1], "algorithm": "dqn", "env_steps": 3_072}
+    keys |= {"replay": {"warm_up": 512, "batch": 64, "reuse": 1.0}}
     config = configured(catalog, **keys)
     unbroken, made = train(config, root=tmp_path / "whole"), 0
 
     def kill(steps: int, _: str) -> None:
         nonlocal made
         made += steps > 0
-        if made == 3:
+        if made == 2:
             raise Killed
 
     with pytest.raises(Killed):
@@ -144,6 +155,38 @@ def test_run_that_is_killed_after_its_best_evaluation_keeps_it(catalog: Path, tm
     assert again.seeds == unbroken.seeds
     for name, value in weights(unbroken.graph).items():
         assert torch.equal(value, weights(again.graph)[name]), name
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_policies_that_are_judged_side_by_side_are_chosen_as_one_by_one(
+    at_once: int, evaluated: TrainingResult, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "MOST_AT_ONCE", at_once)
+    apart = train(configured(catalog, **EVALUATED), root=tmp_path)
+    assert evaluated.seeds == apart.seeds
+    for name, value in weights(evaluated.graph).items():
+        assert torch.equal(value, weights(apart.graph)[name]), name
+
+
+def test_figures_of_the_chosen_policy_are_those_of_a_replay_of_its_own(
+    evaluated: TrainingResult, catalog: Path
+) -> None:
+    config = configured(catalog, **EVALUATED)
+    tape = make_tape(training.read_histories(config, *config.training_span_ns), config.venue, "base")
+    judge = Judge(config, tape, training.action_spec(config), split_tape(tape, config).validation)
+    assert judge.figures([evaluated.graph]) == [evaluated.best.validation]
+
+
+def test_every_evaluation_of_a_learned_baseline_is_a_row_too(catalog: Path, tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "trials.sqlite")
+    keys = {"algorithm": "direct_sharpe", "action": "continuous", "seeds": [1], "evaluate_every": 2}
+    result = train(configured(catalog, **keys), root=tmp_path, ledger=ledger)
+    rows = ledger.rows("policy:TRENDUSDT.SIM:1-HOUR")
+    assert [(row.path, row.status, row.policy) for row in rows] == [
+        ("train", "done", "toy after 2048"),
+        ("train", "done", "toy after 4096"),
+    ]
+    assert result.trials == len(rows)
 
 
 def test_last_iteration_is_always_evaluated(whole: TrainingResult, catalog: Path, tmp_path: Path) -> None:
@@ -167,7 +210,7 @@ def test_run_that_leaves_the_finite_numbers_is_stopped_with_what_to_lower(
 
 
 def test_split_leaves_a_window_and_a_bar_between_learning_and_validating(catalog: Path) -> None:
-    config = configured(catalog)
+    config = configured(catalog, end=None)
     tape = make_tape(training.read_histories(config, *config.training_span_ns), config.venue, "base")
     (first, cut), (start, end) = (
         span for span in (split_tape(tape, config).training, split_tape(tape, config).validation)
@@ -181,7 +224,7 @@ def test_split_leaves_a_window_and_a_bar_between_learning_and_validating(catalog
 
 
 def test_normaliser_knows_training_rows_alone(catalog: Path) -> None:
-    config = configured(catalog)
+    config = configured(catalog, end=None)
     tape = make_tape(training.read_histories(config, *config.training_span_ns), config.venue, "base")
     split = split_tape(tape, config)
     spec = training.action_spec(config)
@@ -195,8 +238,12 @@ def test_normaliser_knows_training_rows_alone(catalog: Path) -> None:
 
 
 def test_span_too_short_to_validate_on_is_refused(catalog: Path) -> None:
-    with pytest.raises(DataError, match=r"history of TRENDUSDT.SIM must leave 32 bars to learn on"):
-        train(configured(catalog, start=dt.date(2020, 1, 1), end=dt.date(2020, 1, 10)))
+    config = configured(catalog, start=dt.date(2020, 1, 1), end=dt.date(2020, 1, 10))
+    for refused in (train, training.check_span):
+        with pytest.raises(
+            DataError, match=r"history of TRENDUSDT.SIM must leave 32 bars to learn on .* to validate on, was 96 and 0 "
+        ):
+            refused(config)
 
 
 def test_cuda_on_a_machine_without_it_is_refused(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:

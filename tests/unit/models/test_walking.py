@@ -1,7 +1,13 @@
 """What a fold of a walk forward really learns from: the tape, its split, the normaliser's rows, the fitted regime."""
 
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,17 +19,19 @@ from catalogs.generating import store_markets
 from catalogs.synthesis import SyntheticMarket, synthesise
 from engine.contract.calendar import bar_ns
 from engine.contract.config import Config, parse
-from engine.contract.errors import ConfigError, UsageError
+from engine.contract.errors import ConfigError, DataError, UsageError
 from engine.contract.walkforward import WalkForward
 from engine.evaluation.ledger import Ledger
-from models import training
+from models import candidates
 from models.context import hear
 from models.features import lookback, window
 from models.tape import ROW, Tape, make_tape, read_histories
 from models.training import Split, action_spec, make_learner, split_tape, train
+from models.validation import replay
 from models.walking import learner
+from strategies import walking
 from strategies.folds import Plan, fold_config
-from strategies.signals import signals_of
+from strategies.signals import _fitted, signals_of
 from strategies.walking import make_plan, walk_forward
 
 HOUR = bar_ns("1-HOUR")
@@ -147,19 +155,96 @@ def test_every_replay_of_the_validation_span_is_a_trial_before_it_is_made(
     fold = planned(config).trainings[0]
     own = fold_config(config, fold, fold.tests[0], 1)
     open_rows = []
-    whole = training.replay
+    whole = candidates.replay
 
     def looked(*arguments, **keys):
         open_rows.append([row.status for row in ledger.rows()])
         return whole(*arguments, **keys)
 
-    monkeypatch.setattr(training, "replay", looked)
+    monkeypatch.setattr(candidates, "replay", looked)
     result = train(own, root=tmp_path / "checkpoints", ledger=ledger)
     (row,) = ledger.rows(f"policy:{NAME}:1-HOUR")
-    assert open_rows == [["open"], ["done"]]
+    assert open_rows == [["open"]]
     assert (row.path, row.seed, row.status, result.trials) == ("train", 1, "done", 1)
     assert fold.start_ns < row.start_ns < row.end_ns == fold.end_ns
     assert row.periods == result.best.validation["decisions"]
+
+
+@pytest.mark.parametrize(
+    ("section", "frac", "regime"),
+    [
+        ({"train_bars": 800, "test_bars": 600}, 0.25, True),
+        (
+            {"train_bars": 600, "test_bars": 500, "window": "expanding", "retrain_every": 2, "embargo_bars": 150},
+            0.35,
+            False,
+        ),
+        ({"train_bars": 760, "test_bars": 200, "step_bars": 900}, 0.3, True),
+    ],
+)
+def test_bars_that_a_fold_reads_to_learn_fit_and_choose_end_an_embargo_before_its_tests(
+    section: dict[str, Any], frac: float, regime: bool, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A spy on the catalog's reader, wherever learning reads: the tape, the regime's fit, and what validation replays."""
+    config = configured(catalog, frac=frac, regime=regime)
+    config = msgspec.structs.replace(config, walkforward=msgspec.convert(section, WalkForward))
+    made = planned(config)
+    read: dict[str, list[int]] = {"models.tape": [], "strategies.signals": []}
+    judged: list[int] = []
+
+    def spied(place: str) -> Callable[..., Any]:
+        def reading(*arguments: Any) -> Any:
+            bars = read_bars(*arguments)
+            read[place].append(int(bars.ts_close[-1]))
+            return bars
+
+        return reading
+
+    def watched(graphs: Any, tape: Tape, venue: Any, limits: Any, first: int, last: int) -> Any:
+        judged.append(int(tape.ts_turn[last - 1]))
+        return replay(graphs, tape, venue, limits, first, last)
+
+    for place in read:
+        monkeypatch.setattr(f"{place}.read_bars", spied(place))
+    monkeypatch.setattr(candidates, "replay", watched)
+    _fitted.cache_clear()
+    for number, fold in enumerate(made.trainings):
+        own = fold_config(config, fold, fold.tests[0], 1)
+        train(own, root=tmp_path / str(number), ledger=Ledger(tmp_path / "trials.sqlite"))
+        taped, fitted = read["models.tape"], read["strategies.signals"]
+        assert set(taped) == {fold.end_ns}
+        assert fitted == [fold.fit_end_ns] * regime
+        assert judged == [fold.end_ns]
+        for test in fold.tests:
+            assert test.start_ns - max(taped + fitted + judged) >= made.embargo_bars * HOUR
+        for heard in (taped, fitted, judged):
+            heard.clear()
+
+
+def test_baselines_of_a_fold_use_the_regime_that_is_fitted_for_it(catalog: Path) -> None:
+    config = msgspec.structs.replace(
+        configured(catalog, regime=True), walkforward=WalkForward(train_bars=900, test_bars=200, retrain_every=2)
+    )
+    made = planned(config)
+    work = walking._baseline(config, made, "trend", "trend", 7)
+    fits = [fold_config(work.config, fold, test, 7).actors.regime["fit_end"] for fold, test in work.rounds]
+    own = [
+        fold_config(config, fold, test, 7).actors.regime["fit_end"] for fold in made.trainings for test in fold.tests
+    ]
+    assert fits == own
+    assert len(set(fits)) == len(made.trainings) > 1
+
+
+def test_walk_whose_folds_leave_nothing_to_validate_on_is_refused_when_it_is_planned(
+    catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.walking.train", None)
+    config = configured(catalog, frac=0.1)
+    section = WalkForward(train_bars=900, test_bars=400)
+    with pytest.raises(
+        DataError, match=r"must leave 32 bars .* 9 to validate on, was 724 and 0 .*training.validation_frac 0.1"
+    ):
+        planned(msgspec.structs.replace(config, walkforward=section))
 
 
 def test_policy_without_a_way_to_learn_it_is_refused(catalog: Path, tmp_path: Path) -> None:
@@ -205,3 +290,55 @@ def test_policies_of_a_cluster_are_those_of_processes_and_trade_alike(catalog: P
     # so little was learned that the policies have collapsed: they are kept, marked and counted
     assert document["degenerate"] == 2
     assert [path.name for path in sorted(tmp_path.glob("processes/*/folds/001/*/policy/CARD.md"))] == ["CARD.md"] * 2
+
+
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("ignore")
+def test_fold_whose_cluster_worker_was_killed_is_learned_again_to_the_same_result(
+    catalog: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
+    config = configured(catalog)
+    section = WalkForward(train_bars=900, test_bars=1_400, seeds=[1, 2])
+    longer = msgspec.structs.replace(config.training, env_steps=8_192)
+    config = msgspec.structs.replace(config, walkforward=section, training=longer)
+    killed: list[int] = []
+
+    def kill() -> None:
+        """Kill a worker of the cluster once a fold has a checkpoint, and so is in the middle of its learning."""
+        while not list((tmp_path / "killed").glob("*/folds/001/.seed-*.training/*/*/*.safetensors")):
+            time.sleep(0.01)
+        killed.append(working()[0])
+        os.kill(killed[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    found = []
+    for name, ray in (("whole", None), ("killed", "local")):
+        if ray is not None:
+            killer.start()
+        ledger = Ledger(tmp_path / name / "trials.sqlite")
+        folder, document = walk_forward(
+            config, learner(config), root=tmp_path / name, ledger=ledger, workers=2 if ray else 0, ray=ray
+        )
+        graphs = [path.read_bytes() for path in sorted(folder.glob("folds/*/*/policy/policy.onnx"))]
+        open_rows = sum(row.status == "open" for row in ledger.rows())
+        varying = ("seconds", "workers", "folder") + (("trials", "dsr") if open_rows else ())
+        found.append(({key: value for key, value in document.items() if key not in varying}, graphs))
+    killer.join(1.0)
+    assert len(killed) == 1
+    # a row that the kill left open counts as one more trial; all else is the same
+    assert {key: found[0][0][key] for key in found[1][0]} == found[1][0]
+    assert found[0][1] == found[1][1]
+    assert len(found[0][1]) == 2
+
+
+def working() -> list[int]:
+    """Processes of the cluster that are at a unit: Ray names them after it."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes().startswith(b"ray::_call"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found

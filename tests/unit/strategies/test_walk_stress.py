@@ -47,3 +47,29 @@ def test_walk_carries_stresses_and_a_grade_that_stand_on_its_page(tmp_path):
     page = write_page(folder).read_text()
     assert f"Grade {document['grade']['letter']}" in page
     assert "one turn of delay" in page
+
+
+@pytest.mark.slow
+def test_walk_of_a_strategy_that_peeks_earns_far_too_much_and_is_graded_f(tmp_path):
+    config = parse(
+        {
+            "run": {"name": "peeking"},
+            "data": {"catalog": str(SAMPLE), "start": dt.date(2020, 6, 1), "end": dt.date(2020, 8, 15)},
+            "universe": {"instruments": ["TRENDUSDT.SIM"]},
+            "strategy": {"name": "tests.causality.leaking:Leaking"},
+            "limits": {"max_position_frac": 1.0},
+            "walkforward": {"train_bars": 800, "test_bars": 350},
+        }
+    )
+
+    def extra(walked, document):
+        return stressed(walked, document, lambda number, text: None)
+
+    ledger = Ledger(tmp_path / "trials.sqlite")
+    _, document = walk_forward(config, root=tmp_path, ledger=ledger, workers=0, extras=[extra], policies=500)
+    # all that judges what was earned is deceived, and the markets without a direction are not
+    assert document["dsr"] > 0.95
+    assert document["p_value"] < 0.05
+    assert document["directionless"]["leak"]
+    assert document["stress"]["one turn of delay"]["sharpe"] < 0.2 * document["sharpe"]
+    assert document["grade"]["letter"] == "F"

@@ -178,7 +178,7 @@ def test_workers_do_not_decide_the_name_of_a_walk_and_the_strategy_does(catalog:
 
 def test_two_processes_at_one_walk_are_refused(walked: Any, catalog: Path) -> None:
     folder, _, ledger = walked
-    with walking._claimed(folder), pytest.raises(UsageError, match="walk must be left by its process"):
+    with walking.claimed(folder), pytest.raises(UsageError, match="walk must be left by its process"):
         walk_forward(configured(catalog), root=folder.parent, ledger=ledger, workers=0)
 
 

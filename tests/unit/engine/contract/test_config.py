@@ -110,5 +110,6 @@ def test_schema_names_every_section():
         "training",
         "walkforward",
         "rehearsal",
+        "search",
     }
     assert set(properties) == sections

@@ -71,7 +71,7 @@ def test_train_writes_a_policy_folder_and_one_document(
     [
         ("training.env_stepz=3", "env_stepz"),
         ('universe.instruments=["OTHERUSDT.SIM"]', "OTHERUSDT.SIM"),
-        ("training.end=2020-01-03", "must have at least 97 bars, was 48"),
+        ("training.end=2020-01-03", "must leave 256 bars to learn on"),
         ('data.catalog="nowhere"', "nowhere"),
     ],
 )
