@@ -38,6 +38,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "verify env": ("models.commands.verify_env", "compare the training market with the engine, answer by answer"),
     "bench": ("strategies.commands.bench", "measure speed, as ratios within one run"),
     "bench env": ("models.commands.bench_env", "measure the training market beside environments of other projects"),
+    "bench walkforward": ("models.commands.bench_walk", "measure a walk-forward with two workers beside one"),
 }
 
 
