@@ -1,5 +1,6 @@
 """The order desk of every strategy: each way an order can leave passes the gate here, and what became of it is written down."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -325,9 +326,9 @@ class OrderDesk(Strategy):
             return
         self._gate_stray([order])
 
-    def submit_order_list(self, order_list: Any, *_args: Any, **_kwargs: Any) -> None:
-        """Hold every order of a list to the gate, one after the other; one refusal refuses them all."""
-        self._gate_stray(list(order_list.orders))
+    def submit_order_list(self, order_list: Sequence[Any], *_args: Any, **_kwargs: Any) -> None:
+        """Hold every order of a sequence to the gate, one after the other; one refusal refuses them all."""
+        self._gate_stray(list(order_list))
 
     def modify_order(
         self,

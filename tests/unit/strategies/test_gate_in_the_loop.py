@@ -23,14 +23,9 @@ class Rogue(GatedStrategy):
         if turn.seq == 1 and way == "submit":
             self.submit_order(self.order_factory.market(instrument_id, OrderSide.BUY, Quantity(size, 3)))
         if turn.seq == 1 and way == "list":
-            orders = [self.order_factory.market(instrument_id, OrderSide.BUY, Quantity(size, 3)) for _ in range(2)]
-
-            class Listed:
-                pass
-
-            listed = Listed()
-            listed.orders = orders
-            self.submit_order_list(listed)
+            self.submit_order_list(
+                [self.order_factory.market(instrument_id, OrderSide.BUY, Quantity(size, 3)) for _ in range(2)]
+            )
         if way == "modify" and turn.seq == 1:
             self.resting = self.order_factory.limit(instrument_id, OrderSide.BUY, Quantity(1.0, 3), Price(10.0, 2))
             self.submit_order(self.resting)
