@@ -1,5 +1,6 @@
 """`huracan data`: bring market data into a catalog, look at it, judge it."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,9 +11,11 @@ from catalogs.generating import as_documents, datasets_of, store_markets
 from catalogs.importing import ImportReport, import_file
 from catalogs.manifest import Dataset, read_manifest
 from catalogs.quality import Finding, Quality, check
+from catalogs.storage import checked_bar
 from catalogs.synthesis import MARKETS, synthesise
 from engine.console import emit, out, progress, table
-from engine.contract.errors import CheckFailed, broken
+from engine.contract.calendar import to_ns
+from engine.contract.errors import CheckFailed, UsageError, broken
 from engine.contract.instrument import InstrumentSpec
 
 app = typer.Typer(help="Market data in a catalog.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -46,6 +49,44 @@ def import_(
         )
     document = msgspec.to_builtins(report)
     emit(document, as_json, lambda: show_import(report, file.name))
+
+
+@app.command("download")
+def download_(
+    instrument: Annotated[str, typer.Option(help="BTCUSDT.BINANCE (spot) or BTCUSDT-PERP.BINANCE (perpetual).")],
+    bar: Annotated[str | None, typer.Option(help="Length of the bars, as 1-HOUR; bars need it.")] = None,
+    kind: Annotated[Literal["bars", "funding"], typer.Option(help="What to fetch.")] = "bars",
+    exchange: Annotated[str | None, typer.Option(help="As ccxt calls it; otherwise the instrument's venue.")] = None,
+    start: Annotated[
+        dt.datetime | None, typer.Option(help="First open time, UTC; otherwise behind what the catalog holds.")
+    ] = None,
+    end: Annotated[dt.datetime | None, typer.Option(help="UTC, exclusive; otherwise now.")] = None,
+    catalog: Catalog = DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Fetch history from an exchange; interrupted, it goes on the next time; a part is fetched twice and compared."""
+    from catalogs.download import download, open_exchange
+
+    if (bar is None) == (kind == "bars"):
+        rule = "be given for bars" if kind == "bars" else "be left out for funding"
+        raise UsageError(broken("--bar", rule, bar, remedy="write --bar 1-HOUR"))
+    if bar is not None:
+        checked_bar(bar)
+    name = exchange or instrument.rpartition(".")[2].lower()
+    opened = open_exchange(name, instrument)
+    span = [None if moment is None else to_ns(moment) for moment in (start, end)]
+    with progress(f"downloading {instrument}", 0) as advance:
+        report = download(catalog, opened, instrument, bar, span[0], span[1], kind, say=advance)
+    document = msgspec.to_builtins(report)
+    flat = {key: value for key, value in document.items() if key != "imported"} | document["imported"]
+
+    def show() -> None:
+        again = f", {report.resumed:,} from before" if report.resumed else ""
+        fetched = f"{report.fetched:,} rows fetched{again}, {report.verified:,} fetched twice and equal"
+        out.print(f"{report.symbol} on {report.exchange}: {fetched}", markup=False)
+        show_import(report.imported, report.symbol)
+
+    emit(flat, as_json, show)
 
 
 @app.command("check")

@@ -15,7 +15,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "strategies.commands.config",
         "schema: print the JSON schema; check: read a configuration and resolve it",
     ),
-    "data": ("catalogs.commands", "import, check, list, synth: market data in a catalog"),
+    "data": ("catalogs.commands", "import, download, check, list, synth: market data in a catalog"),
     "train": ("models.commands.train", "train a policy and export it"),
     "backtest": ("strategies.commands.backtest", "run a strategy over history and write a run folder"),
     "walkforward": (
@@ -24,6 +24,12 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "rehearse": ("live.rehearsal.command", "run an exchange on loopback that replays a catalog and fails on purpose"),
     "search": ("models.commands.search", "try settings of the training, choose by validation, count every trial"),
+    "paper": (
+        "live.commands.paper",
+        "trade live data with simulated fills, by the strategy and the file of the back test",
+    ),
+    "live": ("live.commands.live", "trade with real orders, after a preflight and a confirmation"),
+    "kill": ("live.commands.kill", "cancel and flatten from outside, even while the trading process hangs"),
     "runs": ("strategies.commands.runs", "list the runs"),
     "report": ("strategies.commands.report", "write a run's report again and print its path"),
     "trials": ("strategies.commands.trials", "list the trial ledger: every evaluation that was ever begun"),
@@ -36,7 +42,9 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "verify export": ("models.commands.verify_export", "compare the exported graph with torch; look for collapse"),
     "verify env": ("models.commands.verify_env", "compare the training market with the engine, answer by answer"),
+    "verify parity": ("live.commands.verify_parity", "hold a live node to the back test, decision by decision"),
     "bench": ("strategies.commands.bench", "measure speed, as ratios within one run"),
+    "bench live": ("live.commands.bench_live", "measure the way from a bar's close to the order at the exchange"),
     "bench env": ("models.commands.bench_env", "measure the training market beside environments of other projects"),
     "bench walkforward": ("models.commands.bench_walk", "measure a walk-forward with two workers beside one"),
 }

@@ -2,10 +2,11 @@
 
 import importlib
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -112,8 +113,12 @@ def assemble(
     session: PolicySession | None,
     *,
     holds_orders: bool = True,
-    deadline_ns: int = 0,
+    deadline_ns: int | None = 0,
     journal: Journal | None = None,
+    measured_quotes: bool = False,
+    order_prefix: str = "",
+    links: Callable[[], Mapping[str, int]] | None = None,
+    mode: Literal["backtest", "paper", "live"] = "backtest",
 ) -> Assembly:
     """Compose conductor, actors and strategy.
 
@@ -128,9 +133,11 @@ def assemble(
     holds_orders
         True in back test and replay.
     deadline_ns
-        How long a turn waits for missing bars.
+        How long a turn waits for missing bars; None: whoever feeds the node says when it waits no longer.
     journal
         Where decisions are written; None keeps them in memory.
+    measured_quotes, order_prefix, links, mode
+        As in `strategies.mandate.Mandate`.
     """
     _check_quotes(config, instruments)
     journal = Journal() if journal is None else journal
@@ -147,6 +154,10 @@ def assemble(
         blotter,
         _breaker(config, instruments),
         signal_settings.parse(config.actors),
+        measured_quotes,
+        order_prefix,
+        links,
+        mode,
     )
     signals = signals_of(config)
     parameters = {key: value for key, value in config.strategy.items() if key != "name"}

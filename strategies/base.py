@@ -20,7 +20,7 @@ from engine.execution.sizing import order_lots, target_lots
 from engine.journal.journal import APPROVED, Entry
 from engine.risk.breaker_measures import worst_quantity
 from engine.risk.breaker_values import Reading, closing_part, flatten
-from engine.risk.gate import Intent, Refusal, headroom, judge
+from engine.risk.gate import Intent, Refusal, headroom
 from engine.signals.settings import SignalSettings
 from strategies.delay import Delay
 from strategies.mandate import Mandate
@@ -83,6 +83,7 @@ class GatedStrategy(OrderDesk):
         self._bounds = mandate.signals.bounding()
         self._columns = {name: names(name) for name in COLUMNS}
         self._heard_ns = [0] * count
+        self._begun = False
         self.entropy: float | None = None
         self._valued = (-1, 0.0)
         self._taken: tuple[int, list[int]] = (-1, [])
@@ -96,6 +97,7 @@ class GatedStrategy(OrderDesk):
         It hides the engine's own `state`, which `is_running` and its like tell as well.
         """
         decided = {"target": self._target.copy(), "heard_ns": list(self._heard_ns), "entropy": self.entropy}
+        decided["begun"] = self._begun
         delayed = None if self.delay is None else self.delay.state()
         return self.orders_state() | decided | {"delay": delayed}
 
@@ -103,7 +105,7 @@ class GatedStrategy(OrderDesk):
         """Go on from a state, as `restore_orders` does."""
         self.restore_orders(state)
         self._target, self._heard_ns = state["target"].copy(), list(state["heard_ns"])
-        self.entropy = state["entropy"]
+        self.entropy, self._begun = state["entropy"], state["begun"]
         if self.delay is not None:
             self.delay.restore(state["delay"])
 
@@ -126,9 +128,15 @@ class GatedStrategy(OrderDesk):
 
     def on_start(self) -> None:
         """Listen to turns and, where orders are held, to quotes."""
+        if self.mandate.mode == "live":
+            self.take_over()
         self.subscribe_topic(TURN_TOPIC, self.on_turn, STRATEGY_PRIORITY)  # type: ignore[arg-type]
         for instrument_id in self.instrument_ids:
             self.subscribe_quotes(instrument_id)
+        if self.mandate.mode == "paper" and self.mandate.venue.funding:
+            for instrument_id, spec in zip(self.instrument_ids, self.mandate.instruments):
+                if spec.kind == "perpetual":
+                    self.subscribe_funding_rates(instrument_id)
 
     @guarded
     def on_turn(self, turn: Turn) -> None:
@@ -139,6 +147,9 @@ class GatedStrategy(OrderDesk):
         if not turn.decides:
             return
         equity = self._equity(turn)
+        if self.mandate.mode == "live" and not self._begun:
+            self._begun = True
+            account.begin(equity)
         account.decide_at(turn.ts_event, equity)
         self._decided_ns = turn.ts_event
         if equity <= 0.0:
@@ -157,7 +168,7 @@ class GatedStrategy(OrderDesk):
         self._record(turn.ts_event, exposure)
         if self._fills >= PURGE_EVERY_FILLS:
             self._fills = 0
-            self.cache.purge_account_events(turn.ts_event)
+            self.cache.purge_account_events(self.clock.timestamp_ns())
 
     def _allow(self, turn: Turn, equity: float) -> None:
         said = b"".join([turn.signals[name].tobytes() for name in self._bounds])
@@ -194,6 +205,7 @@ class GatedStrategy(OrderDesk):
             return self._taken[1]
         present: list[int] = []
         self._taken = (turn.seq, present)
+        self._hear_time(turn.ts_event)
         for index, row in enumerate(turn.rows):
             if row is not None:
                 self.account.hear_close(index, row[3])
@@ -217,8 +229,10 @@ class GatedStrategy(OrderDesk):
         correlation = None
         if known is not None:
             correlation = known.correlation(account.notional) if len(quantity) > 1 else 0.0
+        links = {} if self.mandate.links is None else self.mandate.links()
+        equity = self._equity(turn)
         return Reading(
-            turn.ts_event, self._equity(turn), quantity, worst, prices, heard, spread, correlation, self.entropy, closed
+            turn.ts_event, equity, quantity, worst, prices, heard, spread, correlation, self.entropy, closed, links
         )
 
     def _act(self, turn: Turn, choice: Choice, exposure: float, missing: str) -> None:
@@ -245,7 +259,7 @@ class GatedStrategy(OrderDesk):
         elif lots != 0.0:
             order_key = f"{turn.seq}:{spec.instrument_id}"
             intent = Intent(spec.instrument_id, lots * lot, price, order_key, choice.confidence)
-            answer = judge(intent, view, self.mandate.limits, guard)
+            answer = self._judged(intent, index, guard)
             if isinstance(answer, Refusal):
                 verdict, order_key = str(answer), ""
             else:
@@ -287,10 +301,10 @@ class GatedStrategy(OrderDesk):
         for currency, money in balances.items():
             amount = float(money.as_decimal())
             if str(currency) == self.mandate.venue.currency:
-                total += amount
+                total += float(money.as_decimal() + self.funding.total) if self.funding.settlements else amount
             else:
                 base = [i for i, spec in enumerate(self.mandate.instruments) if spec.base == str(currency)]
-                total += amount * float(account.close[base[0]])
+                total += amount * float(account.close[base[0]]) if base else 0.0
         return total
 
     def _record(self, ts_event: int, exposure: NDArray[np.float64]) -> None:

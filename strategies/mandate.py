@@ -1,7 +1,9 @@
 """What a strategy may trade, for which account, under which limits, and where it writes down what it does."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from engine.contract.config import Limits, Venue
 from engine.contract.instrument import InstrumentSpec
@@ -36,6 +38,15 @@ class Mandate:
     measured_quotes
         Whether quotes that are replayed were measured at a venue. False in a back test: there they are bars with the assumed half-spread,
         and the spread of that is no measurement. Live quotes always are measured.
+    order_prefix
+        Begins the ids of orders, so that those of a session are its own and are the same when it is replayed; "" leaves them to the
+        engine, which puts the clock into them.
+    links
+        Connections to the venue and the event time, UTC ns, of the last sign of life of each; None where there are none to watch.
+    mode
+        In a back test a component's clock has the event time; in paper and live it is the wall clock, and the event time is that of the
+        market data that was heard last. The simulated venue of paper stamps fills with the wall clock and settles no funding: the desk
+        does both there.
     """
 
     instruments: tuple[InstrumentSpec, ...]
@@ -50,3 +61,6 @@ class Mandate:
     breaker: Breaker | None = None
     signals: SignalSettings = field(default_factory=SignalSettings)
     measured_quotes: bool = False
+    order_prefix: str = ""
+    links: Callable[[], Mapping[str, int]] | None = None
+    mode: Literal["backtest", "paper", "live"] = "backtest"

@@ -1,14 +1,16 @@
 """The order desk of every strategy: each way an order can leave passes the gate here, and what became of it is written down."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from nautilus_trader.model import (
     ClientOrderId,
+    FundingRateUpdate,
     InstrumentId,
     OrderFilled,
     OrderSide,
+    OrderStatus,
     OrderType,
     Position,
     PositionClosed,
@@ -20,14 +22,16 @@ from nautilus_trader.model import (
 )
 from nautilus_trader.trading import Strategy, StrategyConfig
 
+from catalogs.instruments import currency
 from engine.actors.guard import guarded
 from engine.contract.calendar import bar_ns
 from engine.contract.errors import DataError, broken
 from engine.execution.tracker import AccountTracker
 from engine.journal.blotter import Fill, Order
-from engine.risk.gate import Account, Guard, Intent, OpenOrder, Refusal, judge
+from engine.risk.gate import Account, Approved, Guard, Intent, OpenOrder, Refusal, judge
 from engine.risk.readings import MarketReadings
 from strategies.mandate import Mandate
+from strategies.settling import FundingLedger
 
 
 class OrderDesk(Strategy):
@@ -39,16 +43,22 @@ class OrderDesk(Strategy):
         What may be traded, and how.
     """
 
-    def __new__(cls, *_args: object, **_kwargs: object) -> "OrderDesk":
+    def __new__(cls, mandate: Mandate, *_args: object, **_kwargs: object) -> "OrderDesk":
         """Hand the base class its configuration only."""
-        return super().__new__(cls, cls._nautilus_config())  # type: ignore[call-arg]
+        return super().__new__(cls, cls._nautilus_config(mandate))  # type: ignore[call-arg]
 
     @classmethod
-    def _nautilus_config(cls) -> StrategyConfig:
-        return StrategyConfig(strategy_id=StrategyId("HURACAN-001"), order_id_tag="001")
+    def _nautilus_config(cls, mandate: Mandate) -> StrategyConfig:
+        """Live, orders and positions that a session before left at the venue are claimed."""
+        claims = [InstrumentId.from_str(spec.instrument_id) for spec in mandate.instruments]
+        return StrategyConfig(
+            strategy_id=StrategyId("HURACAN-001"),
+            order_id_tag="001",
+            external_order_instrument_ids=claims if mandate.mode == "live" else None,
+        )
 
     def __init__(self, mandate: Mandate) -> None:
-        super().__init__(self._nautilus_config())
+        super().__init__(self._nautilus_config(mandate))
         self.failure: Exception | None = None
         self.mandate = mandate
         specs = mandate.instruments
@@ -66,8 +76,15 @@ class OrderDesk(Strategy):
         self._mid = np.full(len(specs), np.nan)
         self._order_keys: dict[str, str] = {}
         self._decided_ns = 0
+        self._event_ns = 0
         self._stray = 0
+        self._named = 0
         self._fills = 0
+        self.halted = ""
+        self.latched: Callable[[], str] | None = None
+        self.quotes_heard = 0
+        self.funding = FundingLedger(specs, currency(mandate.venue.currency).precision)
+        self.wake: Callable[[], None] | None = None
         self.readings = self._market_readings(mandate)
         self.quotes_measured = mandate.measured_quotes or not mandate.holds_orders
 
@@ -95,8 +112,12 @@ class OrderDesk(Strategy):
             "closed": list(self._closed),
             "mid": self._mid.copy(),
             "decided_ns": self._decided_ns,
+            "event_ns": self._event_ns,
             "stray": self._stray,
+            "named": self._named,
+            "halted": self.halted,
             "fills": self._fills,
+            "funding": self.funding.state(),
             "readings": None if self.readings is None else self.readings.state(),
         }
 
@@ -119,9 +140,61 @@ class OrderDesk(Strategy):
             for index, key, client_order_id, quantity in state["held"]
         }
         self._closed, self._decided_ns = list(state["closed"]), state["decided_ns"]
-        self._stray, self._fills = state["stray"], state["fills"]
+        self._event_ns, self._stray, self._fills = state["event_ns"], state["stray"], state["fills"]
+        self._named, self.halted = state["named"], state["halted"]
+        self.funding.restore(state["funding"])
         if self.readings is not None:
             self.readings.restore(state["readings"])
+
+    def halt(self, reason: str) -> None:
+        """Stop for good, by a person's word: drop what is held, and from now on only reduce."""
+        self.halted = reason
+        for index in list(self._held):
+            self._supersede(index)
+
+    def _judged(self, intent: Intent, index: int, guard: Guard | None) -> Approved | Refusal:
+        if self.latched is not None and not self.halted:
+            self.halted = self.latched()
+        view = self._view(index)
+        answer = judge(intent, view, self.mandate.limits, guard)
+        if self.halted and isinstance(answer, Approved) and not answer.reducing:
+            return Refusal("halt", 1.0, 0.0, self.halted)
+        return answer
+
+    @property
+    def orders_out(self) -> int:
+        """Market orders that were sent and have not come back as filled, rejected or cancelled."""
+        return len(self._on_their_way) - len(self._held)
+
+    @property
+    def orders_unanswered(self) -> bool:
+        """Whether an order was sent of which the venue has not said yet that it has it."""
+        for client_order_id, key in self._order_keys.items():
+            if key in self._on_their_way or key in self._resting:
+                order = self.cache.order(ClientOrderId(client_order_id))
+                if order is None or order.status in (OrderStatus.INITIALIZED, OrderStatus.SUBMITTED):
+                    return True
+        return False
+
+    def take_over(self) -> None:
+        """Begin with the positions that the venue reported before the start."""
+        for position in self.cache.positions_open(strategy_id=self.strategy_id):
+            index = self._index.get(position.instrument_id)
+            if index is not None:
+                self.account.hear_position(index, float(position.signed_qty), float(position.avg_px_open))
+
+    @property
+    def orders_open(self) -> bool:
+        """Whether an order is held, on its way, or resting."""
+        return bool(self._on_their_way or self._resting)
+
+    def _now_ns(self) -> int:
+        """Event time: a component's clock has it in a back test; elsewhere it is that of the last quote or turn."""
+        return self.clock.timestamp_ns() if self.mandate.mode == "backtest" else self._event_ns
+
+    def _hear_time(self, ts_event: int) -> None:
+        if ts_event > self._event_ns:
+            self._event_ns = ts_event
 
     def _open(self, index: int) -> tuple[float, float]:
         buys = sells = 0.0
@@ -170,10 +243,17 @@ class OrderDesk(Strategy):
         spec = self.mandate.instruments[index]
         side = OrderSide.BUY if signed > 0 else OrderSide.SELL
         quantity = Quantity(abs(signed), spec.size_precision)
+        if client_order_id is None and self.mandate.order_prefix:
+            client_order_id = self._next_id(index)
         named = None if client_order_id is None else ClientOrderId(client_order_id)
         return self.order_factory.market(
             self.instrument_ids[index], side, quantity, tags=[order_key], client_order_id=named
         )
+
+    def _next_id(self, index: int) -> str:
+        """Name an order by its session, its decision, its instrument and a count: unique at the venue, and equal in a replay."""
+        self._named += 1
+        return f"{self.mandate.order_prefix}-{self._decided_ns // 1_000_000_000:x}-{index}-{self._named}"
 
     def _again(self, index: int, signed: float, order_key: str, client_order_id: str) -> Any:
         if order_key in self._resting:
@@ -188,7 +268,7 @@ class OrderDesk(Strategy):
         self.account.orders_today += 1
         breaker = self.mandate.breaker
         if breaker is not None:
-            now = max(self._decided_ns, self.clock.timestamp_ns())
+            now = max(self._decided_ns, self._now_ns())
             for change in breaker.hear_order(now, order_key, intent.instrument_id, intent.quantity, intent.price):
                 self.mandate.blotter.change(change)
         self.mandate.blotter.order(
@@ -210,7 +290,7 @@ class OrderDesk(Strategy):
 
     def _send(self, order: Any, order_key: str) -> None:
         row = self.mandate.blotter.orders[order_key]
-        self.mandate.blotter.order(row._replace(ts_submitted=self.clock.timestamp_ns(), status="submitted"))
+        self.mandate.blotter.order(row._replace(ts_submitted=self._now_ns(), status="submitted"))
         super().submit_order(order)
 
     def _supersede(self, index: int) -> None:
@@ -228,9 +308,20 @@ class OrderDesk(Strategy):
     @guarded
     def on_quote(self, quote: QuoteTick) -> None:
         """Submit what was held for this instrument since an earlier time."""
+        self._hear_time(quote.ts_event)
+        self.quotes_heard += 1
+        try:
+            self._release(quote)
+        finally:
+            self._woken()
+
+    def _release(self, quote: QuoteTick) -> None:
         if self.quotes_measured and self.readings is not None:
             index = self._index[quote.instrument_id]
             self.readings.hear_quote(index, quote.ts_event, float(quote.bid_price), float(quote.ask_price))
+        if self.mandate.mode == "live":
+            mid = 0.5 * (float(quote.bid_price) + float(quote.ask_price))
+            self._mid[self._index[quote.instrument_id]] = mid
         if not self._held:
             return
         index = self._index[quote.instrument_id]
@@ -242,6 +333,21 @@ class OrderDesk(Strategy):
                 self._settle(held[1], "denied: cash does not cover the order and its fee")
             else:
                 self._send(*held)
+
+    @guarded
+    def on_funding_rate(self, funding_rate: FundingRateUpdate) -> None:
+        """Settle funding on what is held, where the simulated venue does not."""
+        index = self._index[funding_rate.instrument_id]
+        self._hear_time(funding_rate.ts_event)
+        mark: Any = self.cache.mark_price(funding_rate.instrument_id)
+        if mark is not None:
+            price = getattr(mark, "value", mark).as_decimal()
+            quantity = float(self.account.quantity[index])
+            self.funding.settle(funding_rate.ts_event, index, quantity, funding_rate.rate, price)
+
+    def _woken(self) -> None:
+        if self.wake is not None:
+            self.wake()
 
     def _lacks_cash(self, order: Any, ask: float) -> bool:
         """Tell whether a buy would overdraw a cash account; the engine breaks down where only the fee does."""
@@ -266,14 +372,14 @@ class OrderDesk(Strategy):
         self.mandate.blotter.fills.append(
             Fill(
                 order_key,
-                event.ts_event,
+                self._event_ns if self.mandate.mode == "paper" else event.ts_event,
                 str(event.instrument_id),
                 1 if event.order_side == OrderSide.BUY else -1,
                 quantity,
                 price,
                 float(commission.as_decimal()),
                 reference if reference == reference else price,
-                self.mandate.venue.fill,
+                "venue" if self.mandate.mode == "live" else self.mandate.venue.fill,
             )
         )
         if order.is_closed:
@@ -281,6 +387,7 @@ class OrderDesk(Strategy):
         elif order_key in self._resting:
             left = float(order.leaves_qty)
             self._resting[order_key] = (index, left if event.order_side == OrderSide.BUY else -left)
+        self._woken()
 
     def _liquidated(self, event: OrderFilled) -> str:
         """Name an order of the venue's own, which closes positions for want of margin; what is held would open them anew."""
@@ -297,7 +404,7 @@ class OrderDesk(Strategy):
             self.account.hear_position(index, float(event.signed_qty), float(event.avg_px_open))
             profit: Any = getattr(event, "realized_pnl", None)
             if isinstance(event, PositionClosed) and profit is not None:
-                self._closed.append(float(profit.as_decimal()))
+                self._closed.append(float(profit.as_decimal() + self.funding.close(index)))
 
     @guarded
     def on_order_denied(self, event: Any) -> None:
@@ -318,6 +425,7 @@ class OrderDesk(Strategy):
         order_key = self._order_keys.get(str(event.client_order_id), str(event.client_order_id))
         reason = getattr(event, "reason", None)
         self._settle(order_key, f"{word}: {reason}" if reason else word)
+        self._woken()
 
     def submit_order(self, order: Any, *_args: Any, **_kwargs: Any) -> None:
         """Hold an order that did not come from a decision to the gate; refused orders are written down and go nowhere."""
@@ -352,7 +460,7 @@ class OrderDesk(Strategy):
             old.price if price is None else float(price),
             replaces=old,
         )
-        answer = judge(intent, self._view(index), self.mandate.limits, self._guard(index, self.clock.timestamp_ns()))
+        answer = self._judged(intent, index, self._guard(index, self._now_ns()))
         if isinstance(answer, Refusal):
             self.log.warning(f"modification of {client_order_id} was {answer}")
             return
@@ -397,9 +505,7 @@ class OrderDesk(Strategy):
             index = self._index[order.instrument_id]
             intent = self._intent(index, order, float(order.quantity))
             self._on_their_way[f"list{number}"] = (index, 0.0)
-            answer = judge(
-                intent, self._view(index), self.mandate.limits, self._guard(index, self.clock.timestamp_ns())
-            )
+            answer = self._judged(intent, index, self._guard(index, self._now_ns()))
             self._on_their_way[f"list{number}"] = (index, intent.quantity)
             admitted.append((index, order, intent))
             if isinstance(answer, Refusal):
@@ -409,7 +515,7 @@ class OrderDesk(Strategy):
                     Order(
                         key,
                         str(order.client_order_id),
-                        self.clock.timestamp_ns(),
+                        self._now_ns(),
                         -1,
                         intent.instrument_id,
                         intent.quantity,

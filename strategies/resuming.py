@@ -60,7 +60,11 @@ def resume(
     staged = folder_format.find_unfinished(run_id, runs)
     begun = folder_format.read_json(staged / folder_format.MANIFEST)
     if begun["mode"] != "backtest":
-        raise UsageError(broken(f"run {run_id}", "be a back test", begun["mode"]))
+        raise UsageError(
+            broken(
+                f"run {run_id}", "be a back test", begun["mode"], remedy=f"huracan {begun['mode']} --resume {run_id}"
+            )
+        )
     own = _configuration(staged, begun, config)
     market, session = load(own)
     now = identity(begun["run_id"], own, market, session)

@@ -189,6 +189,7 @@ def write(
     beside: dict[str, Baseline],
     known: dict[str, Any],
     trial: Trial | None,
+    begun: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write every file of a run folder; return the document of the command.
 
@@ -198,6 +199,8 @@ def write(
         As `engine.evaluation.appraisal.appraise` returns it.
     trial
         The run's row in the ledger.
+    begun
+        What the manifest says of the run besides its result; None: the identity of a back test.
     """
     config, journal, blotter = outcome.config, outcome.journal, outcome.blotter
     refusals: dict[str, int] = {}
@@ -221,7 +224,7 @@ def write(
     }
     folder_format.write_json(folder / folder_format.METRICS, metrics)
     manifest = {
-        **identity(run_id, config, outcome.market, session),
+        **(begun or identity(run_id, config, outcome.market, session)),
         **_result(outcome, refusals),
         "baselines": bool(beside),
         "trial": None if trial is None else trial.id,
@@ -252,25 +255,31 @@ def _write_baselines(path: Path, beside: dict[str, Baseline]) -> None:
 
 
 def identity(run_id: str, config: Config, market: Market, session: PolicySession | None) -> dict[str, Any]:
-    """Return the part of the manifest that is known before a run: who decides, on which data, with which code."""
+    """Return the part of the manifest that is known before a back test: who decides, on which data, with which code."""
+    span = {"start": iso(market.span_ns[0]), "end": iso(market.span_ns[1])}
+    return {**decider(run_id, "backtest", config, session), **span, "datasets": _datasets(config)}
+
+
+def _datasets(config: Config) -> dict[str, str]:
     held = read_manifest(config.data.catalog)
-    datasets = {
+    return {
         f"{one.instrument_id} {one.bar or one.kind}": one.sha256
         for one in held.datasets
         if one.instrument_id in config.universe.instruments
         and (one.bar == config.universe.bar or one.kind == "funding")
     }
+
+
+def decider(run_id: str, mode: str, config: Config, session: PolicySession | None) -> dict[str, Any]:
+    """Return what a manifest says of who decides, and with which code."""
     return {
         "run_id": run_id,
-        "mode": "backtest",
+        "mode": mode,
         "strategy": config.strategy_name,
         "policy": None if session is None else session.name,
         "policy_digest": None if session is None else session.manifest.digest,
         "contract_digest": None if session is None else session.manifest.contract_digest,
         "action": None if session is None else session.contract.action.kind,
-        "start": iso(market.span_ns[0]),
-        "end": iso(market.span_ns[1]),
-        "datasets": datasets,
         "config_sha256": sha256(config),
         "code_version": code_version(),
     }

@@ -13,6 +13,7 @@ import tomli_w
 from engine.contract.calendar import bar_ns, to_ns
 from engine.contract.errors import ConfigError, broken
 from engine.contract.learning import Dqn, Replay, Sac, Schedule, Td3, check_training
+from engine.contract.live import Live
 from engine.contract.rehearsal import Rehearsal, check_rehearsal
 from engine.contract.search import Search, check_search
 from engine.contract.section import Count, Fraction, Name, NonNegative, Positive, Section
@@ -213,6 +214,7 @@ class Config(Section, frozen=True):
     actors: Actors = Actors()
     training: Training = Training()
     walkforward: WalkForward = WalkForward()
+    live: Live = Live()
     rehearsal: Rehearsal = Rehearsal()
     search: Search = Search()
 

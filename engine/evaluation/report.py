@@ -215,6 +215,8 @@ def _costs(run: RunTables) -> str:
     rows = []
     for name, metrics in run.all_metrics.items():
         equity = run.curves[name][1]
+        if not len(equity):
+            continue
         paid = metrics["fees"] + metrics["slippage"]
         traded = (metrics["turnover"] or 0.0) * run.years * float(equity.mean())
         share = (paid - metrics["funding"]) / equity[0]

@@ -40,6 +40,10 @@ class AccountTracker:
         self._traded = 0.0
         self._statistics = (0.0, 0.0, 0.0, 0.0)
 
+    def begin(self, equity: float) -> None:
+        """Begin with this equity, quote: a live account holds what it holds, whatever the configuration says."""
+        self.start_equity = self.equity = self.peak_equity = self.day_equity = equity
+
     def hear_position(self, index: int, quantity: float, entry_price: float) -> None:
         """Take over a position as its owner states it; opening or flipping starts the holding time anew."""
         if quantity == 0.0 or self.quantity[index] * quantity <= 0.0:

@@ -28,7 +28,7 @@ class Fill(NamedTuple):
     reference_price
         Mid price that the fill assumption names, quote.
     source
-        Where the price came from: the fill assumption in a back test.
+        Where the price came from: the fill assumption in a back test and in paper, `venue` live.
     """
 
     order_key: str

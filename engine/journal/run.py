@@ -47,7 +47,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
 
 
-def create_run(name: str, fill: Fill, root: Path = RUNS) -> Path:
+def create_run(name: str, fill: Fill, root: Path = RUNS, keep: Callable[[Path], bool] = lambda _: False) -> Path:
     """Make the next numbered run folder of `name`; it appears under its id only when `fill` has written all of it.
 
     Parameters
@@ -55,6 +55,8 @@ def create_run(name: str, fill: Fill, root: Path = RUNS) -> Path:
     fill
         Called with a temporary folder and the run id. What it raises leaves no folder behind; Ctrl-C leaves one that holds a store, as a
         kill does.
+    keep
+        Asked of the folder when `fill` has raised; True leaves it: what a session did cannot be run again.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def create_run(name: str, fill: Fill, root: Path = RUNS) -> Path:
     try:
         return finish_run(staged, fill)
     except BaseException as error:
-        if not isinstance(error, Interrupted):
+        if not isinstance(error, Interrupted) and not keep(staged):
             shutil.rmtree(staged, ignore_errors=True)
         raise
 

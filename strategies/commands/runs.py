@@ -51,7 +51,9 @@ def _show(documents: list[dict[str, Any]], cut: list[dict[str, Any]]) -> None:
     for row in cut:
         who = row["policy"] or row["strategy"]
         how_far = f"{row['decisions']:,} decisions stored" + (f", to {row['reached']}" if row["reached"] else "")
-        what = "still running" if row["running"] else f"huracan backtest --resume {row['run_id']} goes on with it"
+        on = f"huracan {row['mode']} --resume {row['run_id']} goes on with it"
+        on = "huracan live CONFIG begins anew and takes over what the venue has" if row["mode"] == "live" else on
+        what = "still running" if row["running"] else on
         out.print(f"unfinished: {row['run_id']}  {who}, {how_far}; {what}", markup=False)
 
 

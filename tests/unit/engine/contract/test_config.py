@@ -111,5 +111,6 @@ def test_schema_names_every_section():
         "walkforward",
         "rehearsal",
         "search",
+        "live",
     }
     assert set(properties) == sections

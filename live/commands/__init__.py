@@ -1,0 +1,1 @@
+"""The verbs of live: paper, live, kill, verify parity, bench live."""

@@ -1,0 +1,1 @@
+"""Recording: everything a session received, as it came, so that it can be replayed."""

@@ -1,0 +1,115 @@
+"""What was received as rows of plain values, and back; prices and sizes keep their very digits.
+
+A row is a JSON array: kind, time of arrival (wall clock, UTC ns), event time (UTC ns), then the fields of its kind.
+"""
+
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+from nautilus_trader.model import (
+    Bar,
+    BarType,
+    FundingRateUpdate,
+    InstrumentId,
+    MarkPriceUpdate,
+    Price,
+    Quantity,
+    QuoteTick,
+)
+
+from engine.contract.errors import DataError, broken
+
+
+class Deadline(NamedTuple):
+    """A turn was published without the bars that were missing."""
+
+    ts_init: int
+    ts_event: int
+
+
+class DecideAfter(NamedTuple):
+    """Turns that close at or before `ts_event` only warm up."""
+
+    ts_init: int
+    ts_event: int
+
+
+class Halt(NamedTuple):
+    """A person stopped the session: no new risk from here on, positions are closed where `flatten` says so."""
+
+    ts_init: int
+    ts_event: int
+    reason: str
+    flatten: bool
+
+
+class Past(NamedTuple):
+    """A bar of the exchange's history, fetched to warm up; its turn decides nothing."""
+
+    bar: Bar
+
+
+Received = Bar | QuoteTick | MarkPriceUpdate | FundingRateUpdate | Past | Deadline | DecideAfter | Halt
+Row = list[Any]
+
+
+def to_row(item: Received) -> Row:
+    """Write one received item as a row."""
+    if isinstance(item, Past):
+        return ["past", *to_row(item.bar)[1:]]
+    head = [item.ts_init, item.ts_event]
+    if isinstance(item, QuoteTick):
+        sides = (item.bid_price, item.ask_price, item.bid_size, item.ask_size)
+        return ["quote", *head, str(item.instrument_id), *map(str, sides)]
+    if isinstance(item, Bar):
+        values = (item.open, item.high, item.low, item.close, item.volume)
+        return ["bar", *head, str(item.bar_type), *map(str, values)]
+    if isinstance(item, MarkPriceUpdate):
+        return ["mark", *head, str(item.instrument_id), str(item.value)]
+    if isinstance(item, FundingRateUpdate):
+        return ["funding", *head, str(item.instrument_id), str(item.rate), item.next_funding_ns]
+    if isinstance(item, Halt):
+        return ["halt", *item]
+    return ["deadline" if isinstance(item, Deadline) else "decide_after", *head]
+
+
+def from_row(row: Row) -> Received:
+    """Read a row that `to_row` wrote.
+
+    Raises
+    ------
+    DataError
+        The row is of no known kind, or a field is not what it must be.
+    """
+    try:
+        kind, ts_init, ts_event, *rest = row
+        match kind:
+            case "bar" | "past":
+                open_, high, low, close = map(Price.from_str, rest[1:5])
+                volume = Quantity.from_str(rest[5])
+                bar = Bar(BarType.from_str(rest[0]), open_, high, low, close, volume, ts_event, ts_init)
+                return bar if kind == "bar" else Past(bar)
+            case "quote":
+                bid, ask = map(Price.from_str, rest[1:3])
+                bid_size, ask_size = map(Quantity.from_str, rest[3:5])
+                instrument_id = InstrumentId.from_str(rest[0])
+                return QuoteTick(instrument_id, bid, ask, bid_size, ask_size, ts_event, ts_init)
+            case "mark":
+                instrument_id = InstrumentId.from_str(rest[0])
+                return MarkPriceUpdate(instrument_id, Price.from_str(rest[1]), ts_event, ts_init)
+            case "funding":
+                instrument_id, rate = InstrumentId.from_str(rest[0]), Decimal(rest[1])
+                return FundingRateUpdate(instrument_id, rate, ts_event, ts_init, next_funding_ns=rest[2])
+            case "deadline":
+                return Deadline(ts_init, ts_event)
+            case "halt":
+                return Halt(ts_init, ts_event, rest[0], rest[1])
+            case "decide_after":
+                return DecideAfter(ts_init, ts_event)
+    except (ValueError, TypeError, IndexError) as error:
+        raise DataError(broken("recorded row", "follow its format", f"{row!r} ({error})")) from error
+    raise DataError(broken("recorded row", "be of a known kind", row[0]))
+
+
+ENCODER = msgspec.json.Encoder()

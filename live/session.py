@@ -1,0 +1,317 @@
+"""A session: an assembly on an exchange, from its warm-up to its clean stop, with everything received on tape."""
+
+import asyncio
+import gc
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from catalogs.storage import bar_type
+from engine.contract.calendar import iso
+from engine.contract.config import Config
+from engine.contract.messages import Turn
+from engine.journal.journal import Journal
+from engine.journal.run import LOG
+from engine.policy.session import PolicySession
+from live.connection import Connection
+from live.control import Halted, read_latch
+from live.feeding import Feeder, Line
+from live.node import Running, check_components, node_of
+from live.recording.heard import Heard
+from live.recording.rows import Deadline, DecideAfter, Halt, Past
+from live.recording.tape import Tape, last_close, read_tape
+from strategies import signals
+from strategies.assembly import Assembly, assemble, warm_up_bars
+from strategies.backtest import Outcome
+
+NEVER = 2**62
+WATCH_SECS = 0.2
+CLOSING_SECS = 10.0
+"""How long a stop waits for positions to be closed."""
+
+ABANDON_SECS = 2.0
+"""What cancels need to reach the venue when a session fails."""
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Terms:
+    """How a session is to go.
+
+    Attributes
+    ----------
+    mode
+        `paper`: simulated fills; `live`: real orders.
+    run_id
+        Its name; the ids of its orders begin with a part of it.
+    folder
+        Where it writes.
+    latch
+        File that stops it.
+    bars
+        Decided turns after which it ends; None: only when it is told to.
+    say
+        Called with a line for a person.
+    before
+        Called with the assembly before the node runs.
+    resumed
+        Whether the folder holds the tape of a session that was killed, which is played first.
+    """
+
+    mode: Literal["paper", "live"]
+    run_id: str
+    folder: Path
+    latch: Path
+    bars: int | None = None
+    say: Say = lambda _: None
+    before: Callable[[Assembly], None] = lambda _: None
+    resumed: bool = False
+
+
+class Session:
+    """One session.
+
+    Parameters
+    ----------
+    config, policy
+        What trades.
+    connection
+        Of the exchange.
+    journal
+        Where decisions are written.
+    terms
+        How it is to go.
+
+    Attributes
+    ----------
+    outcome
+        What it left behind; None before its end.
+    reason
+        Why it ended.
+    """
+
+    def __init__(
+        self, config: Config, policy: PolicySession | None, connection: Connection, journal: Journal, terms: Terms
+    ) -> None:
+        self.config, self.policy, self.connection, self.terms = config, policy, connection, terms
+        self.journal = journal
+        self.outcome: Outcome | None = None
+        self.reason = ""
+        self._stop = asyncio.Event()
+        self._decided = 0
+        self._heard = Heard()
+
+    def stop(self, reason: str) -> None:
+        """End the session in order, at the next opportunity; the first reason counts."""
+        self.reason = self.reason or reason
+        self._stop.set()
+
+    async def run(self) -> Outcome:
+        """Warm up, trade until the end, stop in order.
+
+        Raises
+        ------
+        RunFailure
+            A component raised, or the node did not run; open orders were cancelled as far as the venue could be reached.
+        """
+        config, terms = self.config, self.terms
+        tape = self._tape = Tape(terms.folder)
+        if terms.resumed:
+            self.connection.skip_to(last_close(terms.folder))
+        try:
+            async with self.connection as connection:
+                assembly = self._assemble(connection)
+                if self.terms.mode == "live":
+                    connection.arm(assembly)
+                log = terms.folder / LOG
+                with _Signals(self):
+                    async with Running(
+                        node_of(config, assembly, connection.data, connection.execution, log)
+                    ) as running:
+                        seconds, events = await self._trade(assembly, running, tape)
+        finally:
+            tape.close()
+        self.journal.end()
+        market = self._heard.market(connection.specs, config.universe.bar)
+        paid = tuple((ts, name, float(amount)) for ts, name, amount in assembly.strategy.funding.settlements)
+        self.outcome = Outcome(config, market, self.journal, assembly.blotter, assembly.strategy, events, seconds, paid)
+        return self.outcome
+
+    def _assemble(self, connection: Connection) -> Assembly:
+        config, terms, specs = self.config, self.terms, connection.specs
+        assembly = assemble(
+            config,
+            specs,
+            [bar_type(spec.instrument_id, config.universe.bar) for spec in specs],
+            NEVER,
+            self.policy,
+            holds_orders=terms.mode == "paper",
+            deadline_ns=None,
+            journal=self.journal,
+            measured_quotes=not config.live.rehearsal,
+            order_prefix=order_prefix(terms.run_id),
+            links=connection.links if terms.mode == "live" and not config.live.rehearsal else None,
+            mode=terms.mode,
+        )
+        assembly.conductor.after = lambda turn: self._after(assembly, turn)
+        if terms.mode == "live":
+            assembly.strategy.latched = lambda: str(read_latch(terms.latch) or "")
+        terms.before(assembly)
+        return assembly
+
+    def _after(self, assembly: Assembly, turn: Turn) -> None:
+        if not turn.decides:
+            return
+        assembly.end_turn(turn)
+        self._decided += 1
+        if self.terms.bars is not None and self._decided >= self.terms.bars:
+            assembly.conductor.decide_after(NEVER)
+            self._tape.write(DecideAfter(time.time_ns(), NEVER))
+            self.stop(f"{self._decided} turns were decided")
+
+    async def _trade(self, assembly: Assembly, running: Running, tape: Tape) -> tuple[float, int]:
+        connection, config = self.connection, self.config
+        feeder = Feeder(assembly, connection.send)
+        feeder.heard = self._heard.add
+        if self.terms.resumed:
+            for item in read_tape(self.terms.folder):
+                await feeder.take(item)
+            self.terms.say(f"played {feeder.events:,} events again, {len(self.journal):,} decisions came as stored")
+        feeder.tape = tape
+        line = Line(feeder, config.live.turn_patience_secs)
+        connection.listen(line.put)
+        await self._warm_up(feeder)
+        gc.collect()
+        gc.freeze()
+        began = time.perf_counter()
+        work: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(line.run(assembly.conductor)),
+            asyncio.ensure_future(connection.drive(lambda: line.idle and not self._unanswered(assembly))),
+            asyncio.ensure_future(self._watch(line, running)),
+            asyncio.ensure_future(self._stop.wait()),
+        ]
+        if self.terms.mode == "live" and config.live.dead_man_secs is not None:
+            work.append(asyncio.ensure_future(connection.hold_alive(config.live.dead_man_secs)))
+        ended = False
+        try:
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            if work[1] in done:
+                self.stop("the exchange has nothing more")
+                if assembly.conductor.open_ns is not None:
+                    line.put(Deadline(time.time_ns(), assembly.conductor.open_ns))
+            await self._close(assembly, line, work[0])
+            ended = True
+        finally:
+            if not ended:
+                await self._abandon(assembly)
+            for task in work:
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(*work, return_exceptions=True)
+            gc.unfreeze()
+        check_components(assembly)
+        return time.perf_counter() - began, feeder.events
+
+    async def _abandon(self, assembly: Assembly) -> None:
+        """Nothing new from here on, and nothing left resting; positions stay: what failed does not decide about them."""
+        assembly.strategy.halt("the session failed")
+        for instrument_id in assembly.strategy.instrument_ids:
+            assembly.strategy.cancel_all_orders(instrument_id)
+        if self.terms.mode == "live":
+            await asyncio.sleep(ABANDON_SECS)
+
+    def _unanswered(self, assembly: Assembly) -> bool:
+        return self.terms.mode == "live" and assembly.strategy.orders_unanswered
+
+    async def _warm_up(self, feeder: Feeder) -> None:
+        count = max(warm_up_bars(self.policy), signals.warm_up_bars(signals.signals_of(self.config)))
+        past = await self.connection.history(count)
+        last = past[-1].ts_event if past else 0
+        await feeder.take(DecideAfter(time.time_ns(), last))
+        for bar in past:
+            await feeder.take(Past(bar))
+        wanted = f"{len(past):,} of {count * len(self.connection.specs):,} bars"
+        self.terms.say(f"warmed up with {wanted}, to {iso(last) if past else 'none'}; decides from the next bar on")
+
+    async def _watch(self, line: Line, running: Running) -> None:
+        silent = False
+        while True:
+            await asyncio.sleep(WATCH_SECS)
+            halted = read_latch(self.terms.latch)
+            if halted is not None:
+                self._halt(line, halted)
+            if running.task is not None and running.task.done():
+                self.stop("the node stopped by itself")
+                return
+            limit = self.config.live.silence_secs
+            quiet = limit is not None and line.silent_secs > limit
+            if quiet and not silent:
+                self.terms.say(f"nothing was received for {line.silent_secs:.0f} s")
+            silent = quiet
+
+    def _halt(self, line: Line, halted: Halted) -> None:
+        now = time.time_ns()
+        flatten = halted.flatten and self.terms.mode == "paper"
+        line.put(Halt(now, now, str(halted), flatten))
+        self.stop(str(halted))
+
+    async def _close(self, assembly: Assembly, line: Line, feeding: "asyncio.Future[Any]") -> None:
+        """Cancel what rests, close what is to be closed, and hear what comes of it."""
+        strategy = assembly.strategy
+        flatten = self.config.live.on_stop == "flatten" and not strategy.halted
+        for instrument_id in strategy.instrument_ids:
+            strategy.cancel_all_orders(instrument_id)
+        if flatten:
+            now = time.time_ns()
+            line.put(Halt(now, now, self.reason, True))
+        closing = flatten or bool(strategy.halted)
+        deadline = time.monotonic() + CLOSING_SECS
+        while time.monotonic() < deadline and not feeding.done():
+            await asyncio.sleep(0.02)
+            if line.idle and not (strategy.orders_open if closing else strategy.orders_out):
+                break
+        line.end()
+        await asyncio.wait({feeding}, timeout=CLOSING_SECS)
+        if (flatten or (closing and self.terms.mode == "paper")) and np.any(strategy.account.quantity != 0.0):
+            self.terms.say("positions are still open: no quote came to close them at")
+
+
+class _Signals:
+    """SIGINT and SIGTERM end the session in order; a second one interrupts at once."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "_Signals":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(ValueError):
+                self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def _hear(self, number: int, _frame: object) -> None:
+        signal.signal(number, signal.default_int_handler)
+        self._session.stop(f"signal {signal.Signals(number).name}")
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def order_prefix(run_id: str) -> str:
+    """Return what the ids of a run's orders begin with: at most 13 characters that venues allow.
+
+    >>> order_prefix("btc-1h-0007")
+    'H-btc-1h-0007'
+    """
+    name, _, number = run_id.rpartition("-")
+    return f"H-{name[:6].replace('.', '_')}-{number}"
