@@ -1,7 +1,7 @@
 """The back test's market: bars that decide, quotes that match, marks that value, funding that settles, in chunks of time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -202,6 +202,12 @@ def coverage(market: Market) -> list[Coverage]:
     """Count the bars of the decided span, per instrument."""
     start, end = market.span_ns
     return [_coverage(part.bars, start, end) for part in market.parts]
+
+
+def coverage_rows(market: Market) -> list[dict[str, Any]]:
+    """Return the coverage as a document has it."""
+    rows: list[dict[str, Any]] = [asdict(one) for one in coverage(market)]
+    return [one | {"gaps": [list(gap) for gap in one["gaps"]]} for one in rows]
 
 
 def _coverage(bars: Bars, start: int, end: int) -> Coverage:

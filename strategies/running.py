@@ -27,7 +27,7 @@ from engine.policy.session import PolicySession
 from strategies.assembly import warm_up_bars
 from strategies.backtest import Outcome, load, run, with_strategy
 from strategies.counting import Counted, ledger_beside
-from strategies.feed import Coverage, Market, coverage
+from strategies.feed import Market, coverage_rows
 from strategies.recording import record_of
 
 TURNS_PER_COMMIT = 256
@@ -257,10 +257,11 @@ def _write_baselines(path: Path, beside: dict[str, Baseline]) -> None:
 def identity(run_id: str, config: Config, market: Market, session: PolicySession | None) -> dict[str, Any]:
     """Return the part of the manifest that is known before a back test: who decides, on which data, with which code."""
     span = {"start": iso(market.span_ns[0]), "end": iso(market.span_ns[1])}
-    return {**decider(run_id, "backtest", config, session), **span, "datasets": _datasets(config)}
+    return {**decider(run_id, "backtest", config, session), **span, "datasets": dataset_digests(config)}
 
 
-def _datasets(config: Config) -> dict[str, str]:
+def dataset_digests(config: Config) -> dict[str, str]:
+    """Return instrument and bar (or kind) to the digest of what the catalog holds of it."""
     held = read_manifest(config.data.catalog)
     return {
         f"{one.instrument_id} {one.bar or one.kind}": one.sha256
@@ -286,21 +287,11 @@ def decider(run_id: str, mode: str, config: Config, session: PolicySession | Non
 
 
 def _result(outcome: Outcome, refusals: dict[str, int]) -> dict[str, Any]:
-    covered: list[Coverage] = coverage(outcome.market)
     return {
         "decisions": len(outcome.journal),
         "decisions_sha256": outcome.journal.decisions_sha256,
         "events": outcome.events,
         "funding": outcome.funding,
         "refusals": refusals,
-        "coverage": [
-            {
-                "instrument_id": one.instrument_id,
-                "expected": one.expected,
-                "present": one.present,
-                "gaps": [list(gap) for gap in one.gaps],
-                "warm_up": one.warm_up,
-            }
-            for one in covered
-        ],
+        "coverage": coverage_rows(outcome.market),
     }

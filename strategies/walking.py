@@ -35,8 +35,10 @@ from engine.evaluation.trials import family_name
 from engine.journal.run import CONFIG, read_json, write_json
 from strategies.assembly import RULE_WARM_UP_BARS
 from strategies.backtest import with_strategy
+from strategies.feed import coverage_rows, read_market
 from strategies.folds import Plan, Test, Training, common_turns, fold_config, plan
 from strategies.folds import document as plan_document
+from strategies.running import dataset_digests
 from strategies.tracks import Path as Joined
 from strategies.tracks import Tested, join
 from strategies.units import PATHS, POLICY, RESULT, Learn, Work, carry_out, describe, finished, read
@@ -186,6 +188,9 @@ def walk_forward(
             document |= extra(walked, document)
         document |= {
             "untested_bars": planned.untested.bars,
+            "coverage": coverage_rows(read_market(config, 0)),
+            "datasets": dataset_digests(config),
+            "code_version": code_version(),
             "workers": count,
             "seconds": time.perf_counter() - began,
             "folder": str(folder),

@@ -103,7 +103,7 @@ THRESHOLDS: dict[str, Threshold] = {
         "p-value against the best baseline", 0.05, 0.5, "above 0.5 the baseline was the better one, and is simpler"
     ),
     "seeds_positive": Threshold(
-        "share of seeds that earned", 0.8, 0.5, "an edge that needs a lucky seed is not an edge"
+        "share of seeds with a positive Sharpe ratio", 0.8, 0.5, "an edge that needs a lucky seed is not an edge"
     ),
     "null_sharpe_errors": Threshold(
         "Sharpe ratio where there is no edge, in standard errors", 2.0, 2.0, "a profit there comes from the future"

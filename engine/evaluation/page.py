@@ -7,7 +7,7 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 STYLE = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
-PERCENT = {"total_return", "cagr", "max_drawdown", "volatility", "win_rate", "exposure"}
+PERCENT = {"total_return", "market_return", "cagr", "max_drawdown", "volatility", "win_rate", "exposure"}
 MONEY = {"fees", "funding", "slippage"}
 COLUMNS = (
     "total_return", "cagr", "sharpe", "sortino", "calmar", "max_drawdown", "volatility", "turnover", "trades", "win_rate",

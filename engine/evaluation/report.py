@@ -2,7 +2,6 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +12,10 @@ from engine.evaluation.notes import action_name, notes
 from engine.evaluation.page import COLUMNS, NONE, number, page, text, tiles, warnings, with_error
 from engine.evaluation.report_known import deflated_label, known_section, probability
 from engine.evaluation.report_trips import marks, trips_section
+from engine.evaluation.run_facts import coverage_table, facts_beside
 from engine.evaluation.run_tables import RunTables
-from engine.execution.costs import FILL_MEANING
 from engine.journal import run as folder_format
 
-MOST_GAPS = 8
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -70,9 +68,8 @@ def _head(run: RunTables) -> str:
 
 
 def _facts(run: RunTables) -> str:
-    venue, manifest = run.config["venue"], run.manifest
-    flag = ' <span class="flag">optimistic</span>' if venue["fill"] == "this_close" else ""
-    left = [
+    manifest = run.manifest
+    rows = [
         ("strategy", text(run.config["strategy"]["name"])),
         ("policy", text(manifest["policy"] or "none: a rule")),
         ("policy digest", f"<code>{text(manifest['policy_digest'] or NONE)}</code>"),
@@ -82,44 +79,8 @@ def _facts(run: RunTables) -> str:
         ("decisions hash", f"<code>{text(manifest['decisions_sha256'])}</code>"),
         ("code", f"<code>{text(manifest['code_version'])}</code>"),
     ]
-    right = [
-        ("fills", f"<b>{text(venue['fill'])}</b>{flag}<br>{text(FILL_MEANING[venue['fill']])}"),
-        (
-            "costs",
-            text(
-                f"taker {venue['taker_bps']:g} bps, half-spread {venue['half_spread_bps']:g} bps; quotes are never exhausted"
-            ),
-        ),
-        ("account", text(f"{venue['account']}, {venue['balance']}, leverage {venue['leverage']:g}")),
-        ("budget", text(f"{run.config['limits']['max_position_frac']:.0%} of equity per instrument")),
-        ("funding", text("settled" if venue["funding"] else "left out")),
-    ]
-    tables = "".join(
-        f'<div><h2>{title}</h2><table class="facts">'
-        + "".join(f"<tr><td>{k}</td><td>{v}</td></tr>" for k, v in rows)
-        + "</table></div>"
-        for title, rows in (("Run", left), ("Assumptions", right))
-    )
-    rows = "".join(_coverage_row(run, one) for one in manifest["coverage"])
-    coverage = (
-        '<h2>Data coverage</h2><div class="scroll"><table><tr><th>instrument</th><th>expected</th><th>present</th><th>missing</th>'
-        f'<th>warm-up</th><th>data digest</th><th class="wrap">longest gaps (start, bars)</th></tr>{rows}</table></div>'
-    )
-    return f'<div class="columns">{tables}</div>{coverage}'
-
-
-def _coverage_row(run: RunTables, one: dict[str, Any]) -> str:
-    missing = one["expected"] - one["present"]
-    gaps = ", ".join(f"{start[:16].replace('T', ' ')} ({count})" for start, count in one["gaps"][:MOST_GAPS])
-    more = f" and {len(one['gaps']) - MOST_GAPS} more" if len(one["gaps"]) > MOST_GAPS else ""
-    share = missing / one["expected"] if one["expected"] else 0.0
-    digest = run.manifest["datasets"].get(f"{one['instrument_id']} {run.config['universe']['bar']}", NONE)
-    return (
-        f"<tr><td>{text(one['instrument_id'])}</td><td>{one['expected']:,}</td><td>{one['present']:,}</td>"
-        f"<td>{missing:,} ({share:.2%})</td><td>{one['warm_up']:,}</td>"
-        f"<td><code>{text(digest[:12])}</code></td>"
-        f'<td class="wrap">{text((gaps or "none") + more)}</td></tr>'
-    )
+    covered = coverage_table(manifest["coverage"], manifest["datasets"], run.config["universe"]["bar"])
+    return facts_beside(rows, run.config) + covered
 
 
 def _metrics(run: RunTables) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from engine.evaluation import walk_charts as charts
 from engine.evaluation.page import NONE, number, page, percent, plural, text, tiles, warnings, with_error
 from engine.evaluation.report_known import deflated_label, probability
+from engine.evaluation.run_facts import coverage_table, facts_beside
 from engine.evaluation.walk_notes import conclusions
 from engine.evaluation.walk_sections import (
     any_table,
@@ -23,7 +24,6 @@ TABLES = (
     ("costs", "Costs, basis points of what is traded"),
     ("directionless", "Markets without a direction: a profit here is a leak"),
     ("regimes", "By regime"),
-    ("crises", "Crises"),
 )
 """Parts of the result that are shown as they come, where there are any."""
 
@@ -47,8 +47,9 @@ def write_page(folder: Path) -> Path:
     """
     walk = WalkTables(folder)
     parts = (
-        _head(walk), warnings(conclusions(walk)), _evidence(walk), grade_table(walk), _equity(walk), _folds(walk),
+        _head(walk), warnings(conclusions(walk)), _facts(walk), _evidence(walk),
         "<h2>Beside its baselines, and every seed alone</h2>", metrics_table(walk), _reading(walk),
+        any_table("Crises", walk.figure("crises")), grade_table(walk), _equity(walk), _folds(walk),
         *(any_table(title, walk.figure(name)) for name, title in TABLES), _untested(walk), _configuration(walk),
     )  # fmt: skip
     path = folder / folder_format.REPORT
@@ -79,6 +80,23 @@ def _head(walk: WalkTables) -> str:
     seeds = plural(len(walk.figure("seeds") or []), "seed")
     sub = f"walk-forward over {plural(len(walk.folds), 'fold')} and {seeds}, tested {span}, {walk.bar} bars"
     return f'<h1>{text(_name(walk))} on {text(names)}</h1><p class="sub">{text(sub)}</p>{tiles(shown)}'
+
+
+def _facts(walk: WalkTables) -> str:
+    config, section = walk.config, walk.config.get("walkforward", {})
+    seeds = ", ".join(str(one["seed"]) for one in walk.figure("seeds") or []) or NONE
+    rows = [
+        ("strategy", text(config["strategy"]["name"])),
+        ("window", text(f"{section['window']}, {section['train_bars']:,} bars to learn on, {section['test_bars']:,} to trade")),
+        ("apart", text(f"{walk.figure('apart_bars')} bars between what is learned from and what is traded")),
+        ("seeds", text(seeds)),
+        ("degenerate", text(f"{walk.figure('degenerate')} policies answer nearly always the same")),
+        ("trials counted", text(walk.figure("trials"))),
+        ("code", f"<code>{text(walk.figure('code_version'))}</code>"),
+    ]  # fmt: skip
+    covered = walk.figure("coverage")
+    shown = "" if covered is None else coverage_table(covered, walk.figure("datasets") or {}, walk.bar)
+    return facts_beside(rows, config) + shown
 
 
 def _evidence(walk: WalkTables) -> str:

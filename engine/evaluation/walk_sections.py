@@ -9,6 +9,23 @@ from engine.evaluation.walk_tables import WalkTables
 
 Document = Mapping[str, Any]
 
+FIRST = (
+    "",
+    "crisis",
+    "regime",
+    "start",
+    "end",
+    "turns",
+    "share",
+    "market_return",
+    "market_log_growth",
+    "total_return",
+    "log_growth",
+    "sharpe",
+    "sharpe_error",
+)
+"""Columns that come first in a table of whatever is there, in this order."""
+
 
 def folds_table(walk: WalkTables) -> str:
     """A row per fold: spans, chosen seed, Sharpe ratio with its error, its seeds' range."""
@@ -99,13 +116,16 @@ def any_table(title: str, value: Any) -> str:
         single = [(str(name).replace("_", " "), cell(one)) for name, one in value.items() if not isinstance(one, dict)]
     else:
         rows, single = [one for one in value if isinstance(one, dict)], []
-    heads = list(dict.fromkeys(name for row in rows for name in row))
+    found = dict.fromkeys(name for row in rows for name in row)
+    heads = [*(name for name in FIRST if name in found), *(name for name in found if name not in FIRST)]
     body = [[_of(name, row.get(name)) for name in heads] for row in rows]
     table = grid([name.replace("_", " ") for name in heads], body) if rows else ""
     return f"<h2>{text(title)}</h2>{table}{facts(single) if single else ''}"
 
 
 def _of(name: str, value: Any) -> str:
+    if name in ("start", "end"):
+        return str(value)[:10]
     return number(name, value) if _numeric(value) else cell(value)
 
 

@@ -46,8 +46,9 @@ def said(folder: Path) -> str:
 
 def test_page_has_every_section_in_order(page):
     headings = (
-        "What is known, and how well", "Resampled", "Equity out of sample", "Drawdown", "Folds", "Sharpe ratio by fold",
-        "Beside its baselines, and every seed alone", "What was not tested",
+        "Run", "Assumptions", "Data coverage", "What is known, and how well", "Resampled",
+        "Beside its baselines, and every seed alone", "Equity out of sample", "Drawdown", "Folds", "Sharpe ratio by fold",
+        "What was not tested",
     )  # fmt: skip
     places = [page.index(f"<h2>{heading}</h2>") for heading in headings]
     assert places == sorted(places)
@@ -161,8 +162,8 @@ def test_grade_stress_and_regimes_are_shown_when_there(whole, tmp_path):
     shown = write_page(folder).read_text(encoding="utf-8")
     assert "<b>D</b><span>grade</span>" in shown
     assert "<tr><td>delay retained</td><td>–</td><td>not measured</td><td>was not measured</td></tr>" in shown
-    assert "<tr><td>double cost</td><td>-1.25</td><td>-20.0%</td></tr>" in shown
-    assert "<tr><td>900</td><td>calm</td><td>0.50</td></tr>" in shown
+    assert "<tr><td>double cost</td><td>-20.0%</td><td>-1.25</td></tr>" in shown
+    assert "<tr><td>calm</td><td>0.50</td><td>900</td></tr>" in shown
 
 
 def test_table_of_nothing_is_nothing():

@@ -30,9 +30,22 @@ seed = 7
 [universe]
 instruments = ["TRENDUSDT.SIM"]
 bar = "1-HOUR"
+[strategy]
+name = "policy"
+[limits]
+max_position_frac = 0.1
 [venue]
+account = "margin"
+balance = "100000 USDT"
+leverage = 1.0
 taker_bps = 5.0
 half_spread_bps = 1.0
+fill = "next_open"
+funding = true
+[walkforward]
+window = "rolling"
+train_bars = 2000
+test_bars = 500
 """
 
 
@@ -115,6 +128,7 @@ def document(
     luck = chance(chosen["exposure"], earned, cost_bps=6.0)
     panel = np.stack([paths[name]["return"] for name in names], 1)
     tested = [first + TEST * fold for fold in range(folds)]
+    bars = folds * TEST
 
     def of_fold(number: int, at: int) -> dict[str, Any]:
         inside = slice(number * TEST, (number + 1) * TEST)
@@ -169,6 +183,14 @@ def document(
         },
         "reasons": {} if seeds > 1 else {"pbo": "one configuration cannot be chosen wrongly"},
         "untested": ["120 bars at the end: no whole test window fits"],
+        "apart_bars": EMBARGO,
+        "degenerate": 0,
+        "code_version": "0123abc",
+        "coverage": [
+            {"instrument_id": "TRENDUSDT.SIM", "expected": first + bars, "present": first + bars - 2, "warm_up": 0,
+             "gaps": [[iso(ts[40]), 2]]}
+        ],
+        "datasets": {"TRENDUSDT.SIM 1-HOUR": "89ab" * 16},
         "workers": 2,
         "seconds": 311.0,
         "folder": "var/walks/walk-0001",
