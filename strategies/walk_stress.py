@@ -20,8 +20,10 @@ STEPS = 5 + 2 * len(SEEDS)
 """Calls of `advance`."""
 
 
-def stressed(walked: Walked, document: Mapping[str, Any], advance: Callable[[int, str], None]) -> dict[str, Any]:
-    """Put what one would have traded under every stress.
+def stressed(
+    walked: Walked, document: Mapping[str, Any], advance: Callable[[int, str], None], workers: int = 0
+) -> dict[str, Any]:
+    """Put what one would have traded under every stress, in so many local processes; 0 is this one.
 
     Returns
     -------
@@ -29,7 +31,7 @@ def stressed(walked: Walked, document: Mapping[str, Any], advance: Callable[[int
         `stress` (name to figures), `costs` (charged and break-even, basis points), `directionless`, `regimes`, `crises`, and
         `grade` with its reasons.
     """
-    found = stress(chosen_spans(walked, document), advance=advance).stresses
+    found = stress(chosen_spans(walked, document), advance=advance, workers=workers).stresses
     weighed = evidence(
         found,
         deflated_sharpe=document["dsr"],

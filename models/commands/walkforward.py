@@ -42,7 +42,8 @@ def walkforward(
     beside = len([name for name in RULES if name != settings.strategy_name]) + RANDOM_SEEDS
     total = len(units(settings, planned, learner)) + beside + (STEPS if stress else 0)
     with progress(f"walkforward {settings.run.name}", total, "units") as advance:
-        extras = [partial(stressed, advance=advance)] if stress else []
+        count = settings.walkforward.workers if workers is None else workers
+        extras = [partial(stressed, advance=advance, workers=count)] if stress else []
         folder, document = walk_forward(
             settings, learner, ledger=Ledger(), workers=workers, ray=ray, advance=advance, extras=extras
         )

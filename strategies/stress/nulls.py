@@ -13,9 +13,12 @@ from scipy.special import ndtr
 from catalogs.altering import write_copy
 from catalogs.arrays import Bars, Funding, read_bars
 from catalogs.directionless import random_signs, shuffled
+from engine.contract.config import Config
 from engine.contract.errors import UsageError, broken
+from engine.evaluation.workers import Unit, carry_out
+from engine.policy.session import PolicySession
 from strategies.feed import COLUMNS, InstrumentMarket, Market
-from strategies.stress.track import Prepared, Track, sharpe_of, traded
+from strategies.stress.track import Prepared, Track, prepared, sharpe_of, traded
 
 Kind = Literal["random_signs", "shuffled"]
 KINDS: dict[Kind, Callable[[Sequence[Bars], int, int], list[Bars]]] = {
@@ -74,12 +77,22 @@ class Directionless(msgspec.Struct, frozen=True):
 
 
 def directionless(
-    spans: Sequence[Prepared], seeds: Sequence[int] = SEEDS, advance: Callable[[str], None] = lambda _: None
+    spans: Sequence[Prepared],
+    seeds: Sequence[int] = SEEDS,
+    advance: Callable[[str], None] = lambda _: None,
+    workers: int = 0,
 ) -> tuple[Directionless, dict[str, Track]]:
     """Trade every kind of market without a direction, one draw per seed.
 
     Each drawn market is a catalog of its own, so that a component that reads the catalog sees it too. Bars before the span are the real
     ones. Funding is left out: to receive it is no foresight.
+
+    Parameters
+    ----------
+    advance
+        Called with the name of each draw that was traded.
+    workers
+        Local processes that trade the draws; 0 trades them here, with the same numbers.
 
     Returns
     -------
@@ -93,24 +106,38 @@ def directionless(
     if not seeds:
         raise UsageError(broken("seeds", "be 1 or more", 0))
     found: dict[str, Null] = {}
-    paths: dict[str, Track] = {}
     bar = spans[0].config.universe.bar
+    drawn = [(kind, seed) for kind in KINDS for seed in seeds]
+    if workers:
+        plain = [(one.config, None if one.session is None else one.session.folder) for one in spans]
+        units = [Unit(f"{kind} {seed}", _draw_elsewhere, (plain, kind, seed)) for kind, seed in drawn]
+    else:
+        units = [Unit(f"{kind} {seed}", _draw, (spans, kind, seed)) for kind, seed in drawn]
+    paths = dict(zip((unit.name for unit in units), carry_out(units, workers, done=lambda unit: advance(unit.name))))
     for kind in KINDS:
         draws = []
         for seed in seeds:
-            with tempfile.TemporaryDirectory(prefix="directionless-") as folder:
-                path = traded([_altered(one, kind, seed, Path(folder) / str(n)) for n, one in enumerate(spans)])
+            path = paths[f"{kind} {seed}"]
             ratio = sharpe_of(path, bar)
             away = 0.0 if ratio is None else ratio.per_period / ratio.error_per_period
             sharpe = None if ratio is None else float(ratio.annualised)
             draws.append(Draw(seed, float(path.equity[-1]) - 1.0, sharpe, away))
-            paths[f"{kind} {seed}"] = path
-            advance(f"{kind} {seed}")
         together = sum(draw.errors for draw in draws) / math.sqrt(len(draws))
         found[kind] = Null(draws, together, float(ndtr(-together)))
     p_value = min(1.0, len(found) * min(one.p_value for one in found.values()))
     largest = max(one.errors for one in found.values())
     return Directionless(found, largest, p_value, p_value <= LEVEL), paths
+
+
+def _draw(spans: Sequence[Prepared], kind: Kind, seed: int) -> Track:
+    with tempfile.TemporaryDirectory(prefix="directionless-") as folder:
+        return traded([_altered(one, kind, seed, Path(folder) / str(n)) for n, one in enumerate(spans)])
+
+
+def _draw_elsewhere(plain: Sequence[tuple[Config, Path | None]], kind: Kind, seed: int) -> Track:
+    """Draw in another process: what travels is the configuration and the policy's folder."""
+    spans = [(config, None if folder is None else PolicySession(folder)) for config, folder in plain]
+    return _draw(prepared(spans), kind, seed)
 
 
 def _altered(span: Prepared, kind: Kind, seed: int, folder: Path) -> Prepared:

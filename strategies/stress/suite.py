@@ -55,7 +55,10 @@ class Stressed:
 
 
 def stress(
-    spans: Sequence[Span], seeds: Sequence[int] = SEEDS, advance: Callable[[int, str], None] = lambda *_: None
+    spans: Sequence[Span],
+    seeds: Sequence[int] = SEEDS,
+    advance: Callable[[int, str], None] = lambda *_: None,
+    workers: int = 0,
 ) -> Stressed:
     """Put a strategy through everything; the same spans and seeds give the same numbers.
 
@@ -67,6 +70,8 @@ def stress(
         One draw of each market without a direction per seed.
     advance
         Called with (1, name) after each of the 5 + 2 * seeds runs or measurements.
+    workers
+        Local processes for the markets without a direction; 0 does all here, with the same numbers.
 
     Raises
     ------
@@ -81,7 +86,7 @@ def stress(
     advance(1, "costs")
     late = delayed(ready)
     advance(1, "delay")
-    nulls, drawn = directionless(ready, seeds, lambda name: advance(1, name))
+    nulls, drawn = directionless(ready, seeds, lambda name: advance(1, name), workers)
     labelled = by_regime(ready, base)
     advance(1, "regimes")
     found = Stresses(

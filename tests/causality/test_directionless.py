@@ -47,6 +47,14 @@ def test_rule_that_looks_back_is_not_called_a_leak(sample_document, strategy):
     assert not found.leak
 
 
+@pytest.mark.slow
+def test_processes_draw_what_this_one_draws(sample_document):
+    ready = prepared(spans(sample_document, dt.date(2021, 1, 8), name="policy"))
+    here, there = (directionless(ready, [1, 2], workers=workers) for workers in (0, 2))
+    assert here[0] == there[0]
+    assert all(np.array_equal(path.returns, there[1][name].returns) for name, path in here[1].items())
+
+
 def test_no_seed_is_refused(sample_document):
     with pytest.raises(UsageError, match="seeds must be 1 or more, was 0"):
         directionless(prepared(spans(sample_document, name="trend")), [])
