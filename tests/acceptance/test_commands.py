@@ -97,6 +97,7 @@ def test_backtest_writes_a_whole_run_folder_and_repeats_in_another_process(folde
     assert again["decisions_sha256"] == first["decisions_sha256"]
 
 
+@pytest.mark.slow
 def test_two_processes_decide_the_same_with_every_actor_on_several_instruments_and_a_policy(folder):
     (folder / "all.toml").write_text(EVERYTHING)
     runs = [

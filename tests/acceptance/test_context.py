@@ -14,6 +14,8 @@ from engine.contract.errors import PolicyError
 from strategies.backtest import load as load_market
 from strategies.backtest import run
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 [run]
 name = "seeing"
