@@ -5,7 +5,7 @@ Nothing of the trading library is in here, and no state: what it does, it does a
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, NamedTuple
@@ -114,13 +114,40 @@ class Account:
     async def positions(self) -> dict[str, Decimal]:
         """Return what is held, signed, base units; on a spot account the whole lots of the balances."""
         if self._market == "spot":
-            total = (await self._ask("fetch_balance")).get("total") or {}
-            found = {name: self._lots(name, Decimal(str(total.get(self._base(name)) or 0))) for name in self.symbols}
+            found = {name: self._lots(name, whole) for name, whole in (await self._coins()).items()}
         else:
             rows = await self._ask("fetch_positions", list(self.symbols.values()))
             held = {row["symbol"]: row for row in rows}
             found = {name: _signed(held.get(symbol)) for name, symbol in self.symbols.items()}
         return {name: quantity for name, quantity in found.items() if quantity}
+
+    async def _coins(self) -> dict[str, Decimal]:
+        total = (await self._ask("fetch_balance")).get("total") or {}
+        return {name: Decimal(str(total.get(self._base(name)) or 0)) for name in self.symbols}
+
+    async def dust(self) -> dict[str, Decimal]:
+        """Return what a spot account holds and cannot sell, base units: parts of a lot, and lots worth less than the smallest order."""
+        if self._market != "spot":
+            return {}
+        coins = {name: held for name, held in (await self._coins()).items() if held}
+        unsellable = await self._unsellable({name: self._lots(name, held) for name, held in coins.items()})
+        left = {name: held if name in unsellable else held - self._lots(name, held) for name, held in coins.items()}
+        return {name: quantity for name, quantity in left.items() if quantity}
+
+    async def closable(self) -> dict[str, Decimal]:
+        """Return the positions that an order can close: all of them, but on a spot account what is worth the smallest order."""
+        held = await self.positions()
+        unsellable = await self._unsellable(held) if self._market == "spot" else set()
+        return {name: quantity for name, quantity in held.items() if name not in unsellable}
+
+    async def _unsellable(self, lots: Mapping[str, Decimal]) -> set[str]:
+        held = [name for name, quantity in lots.items() if quantity]
+        prices = await asyncio.gather(*(self._ask("fetch_ticker", self.symbols[name]) for name in held))
+        return {
+            name
+            for name, ticker in zip(held, prices, strict=True)
+            if float(lots[name]) * float(ticker["last"]) < self.spec(name).min_notional
+        }
 
     def _base(self, name: str) -> str:
         return str(self.session.market_of(self.symbols[name])["base"])
@@ -148,8 +175,8 @@ class Account:
             return
 
     async def close_all(self, prefix: str) -> dict[str, Decimal]:
-        """Close every position at the market, so that nothing can be opened by it; return what was held."""
-        held = await self.positions()
+        """Close every position at the market, so that nothing can be opened by it; return what was held. Dust stays."""
+        held = await self.closable()
         stamp = int(time.time() * 1000)
         await asyncio.gather(
             *(

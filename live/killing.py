@@ -34,6 +34,8 @@ class Killed(msgspec.Struct, frozen=True):
         Instrument to what was held, signed, base units.
     left
         What is still there: orders by count, positions by instrument; both empty when it is done.
+    dust
+        Base units that a spot account keeps because no order can sell them, by instrument.
     seconds
         From the command to the last look.
     failed
@@ -48,6 +50,7 @@ class Killed(msgspec.Struct, frozen=True):
     left_positions: dict[str, float]
     seconds: float
     failed: list[str]
+    dust: dict[str, float] = {}
 
     @property
     def done(self) -> bool:
@@ -97,13 +100,21 @@ async def _at_the_venue(control: Control, flatten: bool, began: float) -> Killed
                     for name, quantity in (await account.close_all(PREFIX)).items():
                         closed.setdefault(name, float(quantity))
                 await asyncio.sleep(SETTLE_SECS)
-                left = (len(await account.open_orders()), await account.positions() if flatten else {})
+                left = (len(await account.open_orders()), await account.closable() if flatten else {})
             except ANSWER_ERRORS as error:
                 failed.append(f"{type(error).__name__}: {str(error)[:200]}")
                 left = (-1, {})
                 continue
             if not left[0] and not left[1]:
                 break
+        dust = await _dust(account) if flatten else {}
         left_positions = {name: float(quantity) for name, quantity in left[1].items()}
     seconds = time.perf_counter() - began
-    return Killed(control.run_id, control.mode, cancelled, closed, left[0], left_positions, seconds, failed)
+    return Killed(control.run_id, control.mode, cancelled, closed, left[0], left_positions, seconds, failed, dust)
+
+
+async def _dust(account: Account) -> dict[str, float]:
+    try:
+        return {name: float(quantity) for name, quantity in (await account.dust()).items()}
+    except ANSWER_ERRORS:
+        return {}

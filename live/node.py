@@ -107,7 +107,7 @@ def _node_config(live: bool, log: Path | None) -> LiveNodeConfig:
         environment=Environment.LIVE if live else Environment.SANDBOX,
         trader_id=TraderId(TRADER),
         logging=logging,
-        timeout_disconnection_secs=1,
+        timeout_disconnection_secs=10 if live else 1,
         delay_post_stop_secs=0.1,
         risk_engine=LiveRiskEngineConfig(max_order_submit_rate=SUBMIT_RATE),
         exec_engine=execution,

@@ -95,7 +95,7 @@ def offline(config: Config, policy: PolicySession | None, latch: Path, now_ns: i
     account = "cash" if live.market == "spot" else "margin"
     halted = read_latch(latch)
     return [
-        Check("exchange", refused is None, refused or f"{live.exchange} {live.market} is on the list of those tested"),
+        Check("exchange", refused is None, refused or _tested(config)),
         Check(
             "account kind",
             config.venue.account == account,
@@ -107,6 +107,16 @@ def offline(config: Config, policy: PolicySession | None, latch: Path, now_ns: i
         _dead_man(config),
         Check("latch", halted is None, "not halted" if halted is None else str(halted)),
     ]
+
+
+def _tested(config: Config) -> str:
+    live = config.live
+    told = f"{live.exchange} {live.market} is on the list of those tested"
+    return (
+        told
+        if live.client == "ccxt"
+        else f"{told}, by ccxt; the native client has no second gate and was only rehearsed"
+    )
 
 
 def _dead_man(config: Config) -> Check:

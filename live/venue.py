@@ -14,6 +14,7 @@ from engine.contract.errors import EnvironmentFault, broken
 RUNNING = Path("var/rehearsal/exchange.json")
 """Where a rehearsal exchange in a process of its own says how it is reached."""
 
+MARKETS = ("spot", "usdm")
 REHEARSAL_KEY, REHEARSAL_SECRET = "HURACAN_REHEARSAL_KEY", "HURACAN_REHEARSAL_SECRET"
 
 
@@ -254,5 +255,6 @@ def running(place: Path = RUNNING) -> dict[str, str] | None:
     return {
         "tls": str(found["ports"]["tls"]),
         "control": str(found["urls"]["control"]),
+        **{f"{market}_{name}": str(url) for market in MARKETS for name, url in found["urls"][market].items()},
         **{name: str(found[name]) for name in ("authority", "pid", "keys", "pace")},
     }

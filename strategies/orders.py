@@ -364,7 +364,6 @@ class OrderDesk(Strategy):
         index = self._index[event.instrument_id]
         order: Any = self.cache.order(event.client_order_id)
         order_key = self._order_keys.get(str(event.client_order_id)) or self._liquidated(event)
-        commission: Any = event.commission
         price, quantity = float(event.last_px), float(event.last_qty)
         self.account.hear_fill(price * quantity)
         self._fills += 1
@@ -377,7 +376,7 @@ class OrderDesk(Strategy):
                 1 if event.order_side == OrderSide.BUY else -1,
                 quantity,
                 price,
-                float(commission.as_decimal()),
+                self._fee(event.commission, price * quantity),
                 reference if reference == reference else price,
                 "venue" if self.mandate.mode == "live" else self.mandate.venue.fill,
             )
@@ -388,6 +387,10 @@ class OrderDesk(Strategy):
             left = float(order.leaves_qty)
             self._resting[order_key] = (index, left if event.order_side == OrderSide.BUY else -left)
         self._woken()
+
+    def _fee(self, commission: Any, value: float) -> float:
+        """Return a fill's fee; one that the engine inferred from the venue's position has none, and is charged the taker's."""
+        return float(commission.as_decimal()) if commission is not None else value * self.mandate.venue.taker_bps / 1e4
 
     def _liquidated(self, event: OrderFilled) -> str:
         """Name an order of the venue's own, which closes positions for want of margin; what is held would open them anew."""

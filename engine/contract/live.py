@@ -58,10 +58,10 @@ def check_live(config: "Config", where: str) -> None:
     Raises
     ------
     ConfigError
-        The instruments are not of the market, or the client is not to be had.
+        The instruments are not of the market, or the client does not speak to the exchange.
     """
-    if config.live.client == "native":
-        rule = "be ccxt: sessions on the library's own adapter are not built yet"
+    if config.live.client == "native" and config.live.exchange != "binance":
+        rule = "be ccxt: the library's own adapter is used for binance alone"
         raise ConfigError(broken("live.client", rule, config.live.client, where, 'write client = "ccxt"'))
     perpetuals = [name.rpartition(".")[0].endswith("-PERP") for name in config.universe.instruments]
     market = config.live.market

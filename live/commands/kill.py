@@ -47,6 +47,8 @@ def kill_(
             state = "nothing left" if one.done else f"LEFT: {one.left_orders} orders, positions {one.left_positions}"
             what = f"{one.cancelled} orders cancelled, closed {one.closed or 'nothing'}"
             out.print(f"{one.run_id} ({one.mode}): {what}, {state}; {one.seconds:.2f} s", markup=False)
+            for name, quantity in one.dust.items():
+                out.print(f"  {quantity:g} of {name} stays: too little for an order", markup=False)
 
     document = {"killed": msgspec.to_builtins(killed), "done": all(one.done for one in killed)}
     emit(document, as_json, render)

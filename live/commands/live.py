@@ -37,7 +37,7 @@ def live(
     as_json: Json = False,
 ) -> None:
     """Trade CONFIG with real orders on its [live] exchange. Ctrl-C ends it in order: cancel, then keep or flatten."""
-    from live.exchange import ExchangeConnection
+    from live.native.connection import connection_of
     from live.running import execute
     from live.venue import venue_of
     from strategies.assembly import load_session
@@ -53,7 +53,7 @@ def live(
     if preflight:
         return
     confirm(resolved, session, yes)
-    connection = ExchangeConnection(resolved, venue_of(resolved, private=True))
+    connection = connection_of(resolved, venue_of(resolved, private=True))
     folder, document = execute(resolved, session, connection, "live", bars=bars, say=say)
     show_session(folder, document, as_json)
 

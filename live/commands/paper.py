@@ -30,13 +30,14 @@ def paper(
 ) -> None:
     """Trade CONFIG on its [live] exchange without an order leaving; fills by the back test's rules. Ctrl-C ends it in order."""
     from live.exchange import ExchangeConnection
+    from live.native.connection import connection_of
     from live.running import execute
     from live.running import resume as go_on
     from live.venue import venue_of
     from strategies.assembly import load_session
 
     def connect(own: Config) -> ExchangeConnection:
-        return ExchangeConnection(own, venue_of(own, private=False))
+        return connection_of(own, venue_of(own, private=False))
 
     if resume is not None:
         if config is not None or set_ or policy:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import nautilus_trader.model as m
+from nautilus_trader.adapters.binance import BinanceExecutionClientFactory
 from nautilus_trader.common import Environment, LoggerConfig, LogLevel
 from nautilus_trader.config import LiveNodeConfig
 from nautilus_trader.live import LiveNode, LiveNodeBuilder, LiveRiskEngineConfig
@@ -22,7 +23,8 @@ from live.adapter.core.session import ExchangeSession
 from live.adapter.data import CcxtDataClientFactory, CcxtDataConfig
 from live.adapter.engine_settings import execution_engine_settings
 from live.adapter.execution import CcxtExecutionClientFactory, CcxtExecutionConfig
-from tests.acceptance.adapter_stage import IDS
+from live.native.addresses import Addresses, execution_config
+from tests.acceptance.adapter_stage import IDS, KEYS
 
 PATIENCE_SECS = 8.0
 
@@ -140,6 +142,14 @@ class Play:
         return Decimal(str(self.portfolio.net_position(self.instrument_id)))
 
 
+def native_config(rehearsal: Any, market: str, leverage: dict[str, float] | None) -> Any:
+    """Return the native execution client's configuration, as a session makes it."""
+    urls = rehearsal.document()["urls"][market]
+    addresses = Addresses(urls["http"], urls["ws"], urls["commands"], None)
+    whole = None if leverage is None else {"BTCUSDT": round(next(iter(leverage.values())))}
+    return execution_config(addresses, market, "BINANCE-001", (KEYS.api_key, KEYS.secret), whole)
+
+
 @asynccontextmanager
 async def play(
     rehearsal: Any,
@@ -151,6 +161,7 @@ async def play(
     leverage: dict[str, float] | None = None,
     engine: dict[str, Any] | None = None,
     breaker: Any = None,
+    client: str = "ccxt",
     log: LogLevel = LogLevel.OFF,
 ) -> AsyncIterator[Play]:
     """Start a node, yield it at work, and stop it."""
@@ -160,7 +171,7 @@ async def play(
         environment=Environment.LIVE,
         trader_id=m.TraderId("HURACAN-001"),
         logging=LoggerConfig(stdout_level=log),
-        timeout_disconnection_secs=1,
+        timeout_disconnection_secs=1 if client == "ccxt" else 10,
         delay_post_stop_secs=0.1,
         risk_engine=LiveRiskEngineConfig(max_order_submit_rate="1000000/00:00:01"),
         exec_engine=execution_engine_settings(reconciliation_startup_delay_secs=0.1, **(engine or {})),
@@ -173,16 +184,18 @@ async def play(
             made.append(CcxtExecutionClientFactory.create(**named))
             return made[-1]
 
+    orders: tuple[Any, Any] = (
+        Factory,
+        CcxtExecutionConfig(session=session, instrument_ids=[name], gate=gate, leverage=leverage),
+    )
+    if client == "native":
+        orders = (BinanceExecutionClientFactory(), native_config(rehearsal, market, leverage))
     node = (
         LiveNodeBuilder.from_config("HURACAN", config)
         .add_data_client(
             "BINANCE", CcxtDataClientFactory, CcxtDataConfig(session=session, instrument_ids=[name], gate=gate)
         )
-        .add_exec_client(
-            "BINANCE",
-            Factory,
-            CcxtExecutionConfig(session=session, instrument_ids=[name], gate=gate, leverage=leverage),
-        )
+        .add_exec_client("BINANCE", *orders)
         .build()
     )
     player = Player(name, claims)
@@ -193,7 +206,8 @@ async def play(
         await work.until(lambda: player.started or running.done(), "start of the node")
         if running.done():
             running.result()
-        work.client = made[0]  # type: ignore[attr-defined]
+        if made:
+            work.client = made[0]  # type: ignore[attr-defined]
         yield work
     finally:
         node.handle().stop()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.conftest import ROOT
 from tests.parity.market import write_market
 
 PERP = "BTCUSDT-PERP.BINANCE"
+LOT = Decimal("0.0001")
 CONFIG = """
 [run]
 name = "drill"
@@ -177,10 +179,13 @@ def test_live_asks_for_a_persons_word(folder: Path, exchange: dict[str, Any]) ->
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("client", ["ccxt", "native"])
 def test_kill_flattens_within_five_seconds_while_the_trading_process_is_stopped(
-    folder: Path, exchange: dict[str, Any]
+    folder: Path, exchange: dict[str, Any], client: str
 ) -> None:
-    trading = started(folder, "live", "config.toml", "--yes", HURACAN_LIVE="1", **KEYS)
+    trading = started(
+        folder, "live", "config.toml", "--yes", "--set", f"live.client={client}", HURACAN_LIVE="1", **KEYS
+    )
     try:
         until(lambda: _position(truth(exchange)) > 0.0, "a position at the venue", trading)
         os.kill(trading.pid, signal.SIGSTOP)
@@ -204,10 +209,12 @@ def test_kill_flattens_within_five_seconds_while_the_trading_process_is_stopped(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("client", ["ccxt", "native"])
 def test_live_session_that_is_interrupted_ends_in_order_and_flat_where_it_is_told_to(
-    folder: Path, exchange: dict[str, Any]
+    folder: Path, exchange: dict[str, Any], client: str
 ) -> None:
-    trading = started(folder, "live", "config.toml", "--yes", "--set", "live.on_stop=flatten", HURACAN_LIVE="1", **KEYS)
+    chosen = ("--set", "live.on_stop=flatten", "--set", f"live.client={client}")
+    trading = started(folder, "live", "config.toml", "--yes", *chosen, HURACAN_LIVE="1", **KEYS)
     try:
         until(lambda: _position(truth(exchange)) > 0.0, "a position at the venue", trading)
         trading.send_signal(signal.SIGINT)
@@ -237,6 +244,67 @@ def test_kill_of_a_paper_session_halts_it(folder: Path, exchange: dict[str, Any]
         trading.kill()
         trading.wait()
     assert "ended: stopped by" in (folder / "paper.out").read_text()
+
+
+SPOT = "BTCUSDT.BINANCE"
+SPOT_CONFIG = (
+    CONFIG.replace(PERP, SPOT)
+    .replace("2022-01-09T08:00:00", "2022-01-16T00:00:00")
+    .replace('market = "usdm"', 'market = "spot"')
+    .replace("taker_bps = 5.0", 'taker_bps = 5.0\naccount = "cash"\nfunding = false')
+    + 'spot_commission = "received"\n'
+)
+
+
+@pytest.fixture
+def spot_folder(tmp_path: Path) -> Path:
+    write_market(tmp_path / "catalog", [SPOT], 900)
+    (tmp_path / "config.toml").write_text(SPOT_CONFIG)
+    (tmp_path / "var" / "rehearsal").mkdir(parents=True)
+    return tmp_path
+
+
+def coins(exchange: dict[str, Any]) -> Decimal:
+    held = truth(exchange)["spot"]["balances"].get("BTC", {"free": "0", "locked": "0"})
+    return Decimal(held["free"]) + Decimal(held["locked"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("client", ["ccxt", "native"])
+def test_kill_of_a_spot_session_sells_whole_lots_while_the_trading_process_is_stopped_and_says_what_stays(
+    spot_folder: Path, client: str
+) -> None:
+    folder, chosen = spot_folder, ("--set", f"live.client={client}")
+    announced = folder / "var" / "rehearsal" / "exchange.json"
+    serving = started(folder, "rehearse", "config.toml", **KEYS)
+    try:
+        until(announced.is_file, "the announcement", serving)
+        exchange = json.loads(announced.read_text())
+        trading = started(folder, "live", "config.toml", "--yes", *chosen, HURACAN_LIVE="1", **KEYS)
+        try:
+            until(lambda: coins(exchange) > 0, "coins at the venue", trading)
+            os.kill(trading.pid, signal.SIGSTOP)
+            before = coins(exchange)
+            done = huracan(folder, "kill", "--all", "--json", "--reason", "drill", **KEYS)
+            assert done.returncode == 0, done.stderr
+            (killed,) = json.loads(done.stdout)["killed"]
+            assert killed["seconds"] < 5.0
+            assert (killed["left_orders"], killed["left_positions"], list(killed["closed"])) == (0, {}, [SPOT])
+            sold, stays = Decimal(str(killed["closed"][SPOT])), Decimal(str(killed["dust"].get(SPOT, 0.0)))
+            assert sold % LOT == 0
+            assert 0 < stays < LOT
+            assert sold + stays == before
+            assert coins(exchange) == stays
+            os.kill(trading.pid, signal.SIGCONT)
+            assert trading.wait(PATIENCE_SECS) == 0, (folder / "live.out").read_text()
+        finally:
+            trading.kill()
+            trading.wait()
+        assert coins(exchange) == stays
+        assert "stopped by" in (folder / "live.out").read_text()
+    finally:
+        serving.terminate()
+        serving.wait(20)
 
 
 def truth(exchange: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 
@@ -138,16 +139,20 @@ def test_policy_with_actors_is_equal_over_a_thousand_turns(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("client", ["ccxt", "native"])
 @pytest.mark.parametrize("names", [COINS, PERPETUALS], ids=["spot", "usdm"])
-def test_paper_on_the_rehearsal_exchange_writes_the_back_tests_journal(tmp_path: Path, names: list[str]) -> None:
-    """Through ccxt, websockets and REST, on loopback: funding, gaps and all."""
-    from live.exchange import ExchangeConnection
+def test_paper_on_the_rehearsal_exchange_writes_the_back_tests_journal(
+    tmp_path: Path, names: list[str], client: str
+) -> None:
+    """Through ccxt or the library's own adapter, websockets and REST, on loopback: funding, gaps and all."""
+    from live.native.connection import connection_of
     from live.venue import OwnRehearsal
 
     config = configuration(tmp_path, names, 150)
+    config = msgspec.structs.replace(config, live=msgspec.structs.replace(config.live, client=client))
     market, session = load(config)
     tested = run(config, market, session)
-    connection = ExchangeConnection(config, OwnRehearsal(config, private=False))
+    connection = connection_of(config, OwnRehearsal(config, private=False))
     folder, document = execute(config, session, connection, "paper", tmp_path / "runs")
     verdict = compare(tested.journal.entries, read(folder / JOURNAL), tested.blotter.fills, fills_of(folder))
     assert (verdict.passed, verdict.first_difference) == (True, None)

@@ -42,6 +42,13 @@ def test_everything_in_order_passes(tmp_path: Path) -> None:
     assert failed(online(config, GOOD, None)) == []
 
 
+@pytest.mark.parametrize(("client", "told"), [("ccxt", False), ("native", True)])
+def test_native_client_is_said_to_have_no_second_gate(tmp_path: Path, client: str, told: bool) -> None:
+    config = configuration(live={"market": "usdm", "rehearsal": False, "client": client})
+    exchange = offline(config, None, tmp_path / "latch.json", 0)[0]
+    assert ("the native client has no second gate" in exchange.detail) is told
+
+
 @pytest.mark.parametrize(
     ("changed", "name"),
     [

@@ -37,3 +37,14 @@ def test_mixed_instruments_are_refused() -> None:
     config = parse(configuration("spot", "BTCUSDT-PERP.BINANCE", "ETHUSDT.BINANCE"))
     with pytest.raises(ConfigError, match="be of one market"):
         check_live(config, "file.toml")
+
+
+def test_native_client_is_refused_for_another_exchange_and_taken_for_binance() -> None:
+    document = configuration("spot", "BTCUSDT.BINANCE")
+    document["live"] |= {"client": "native"}
+    check_live(parse(document), "file.toml")
+    document["live"] |= {"exchange": "kraken"}
+    with pytest.raises(
+        ConfigError, match=r"live\.client must be ccxt: .* for binance alone, was native \(file\.toml\)"
+    ):
+        check_live(parse(document), "file.toml")
