@@ -19,7 +19,7 @@ test: setup
 	@$(BIN)/python -m pytest -n 2
 
 slow: setup
-	@$(BIN)/python -m pytest -n 2 -m slow --durations=8
+	@$(BIN)/python -m pytest -n 3 -m slow --durations=8
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -135,7 +135,8 @@ def count(rows: Sequence[Row], periods_per_year: float) -> Trials:
             longer = row.periods_per_year / periods_per_year
             found = row.sharpe_per_period * math.sqrt(longer), (row.periods or 0) / longer
         different[row.config_sha256, row.policy, row.seed, row.start_ns, row.end_ns, found] = found
-    measured = np.array([found for found in different.values() if found is not None]).reshape(-1, 2)
+    # Sorted, so that the order in which processes wrote their rows does not reach the last digit of a sum.
+    measured = np.array(sorted(found for found in different.values() if found is not None)).reshape(-1, 2)
     states = [row.status for row in rows]
     return Trials(
         len(different),

@@ -15,7 +15,7 @@ from strategies.backtest import Outcome, run, with_strategy
 from strategies.backtest import load as load_market
 from strategies.running import metrics_of, random_parameters
 
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2)
 MARKET_SEED = 21
 BARS = 17_520
 BARS_PER_YEAR = 8_760.0
@@ -107,7 +107,7 @@ def test_policy_trained_on_planted_momentum_beats_cash_and_random_with_every_see
 @pytest.mark.slow
 def test_policy_trained_on_a_market_without_an_edge_does_not_beat_cash(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    found = trials("null", tmp_path, capsys, SEEDS[:2])
+    found = trials("null", tmp_path, capsys, SEEDS[:1])
     returns = np.array([trial.metrics["total_return"] for trial in found])
     significant = 0
     for trial in found:

@@ -36,7 +36,7 @@ def imported(folder: object, shared_data, *names: str) -> None:
 def test_hours_of_bitcoin_are_the_same_in_both(tmp_path, shared_data):
     imported(tmp_path, shared_data, "BTCUSDT")
     config = configured(tmp_path, "BTCUSDT.BINANCE", frac=1.0)
-    found = equivalence(config, read_histories(config, *config.span_ns), 1_000)
+    found = equivalence(config, read_histories(config, *config.span_ns), 600)
     assert found.verdict.passed, found.verdict.first_difference
     assert found.largest["equity"] < 1e-9
 
@@ -55,7 +55,7 @@ def test_perpetual_with_funding_at_high_leverage_is_the_same_in_both(tmp_path, s
 def test_four_instruments_on_one_account_are_the_same_in_both(tmp_path, shared_data):
     imported(tmp_path, shared_data, *FOUR)
     config = configured(tmp_path, *(f"{name}.BINANCE" for name in FOUR), frac=0.25)
-    found = equivalence(config, read_histories(config, *config.span_ns), 400)
+    found = equivalence(config, read_histories(config, *config.span_ns), 250)
     assert found.verdict.passed, found.verdict.first_difference
     assert found.occurred["refusals by the gate"] > 0
 

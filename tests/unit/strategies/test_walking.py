@@ -221,7 +221,7 @@ def test_command_that_was_killed_goes_on_and_a_killed_worker_is_replaced(catalog
     text += '[strategy]\nname = "trend"\nlookback = 24\n[limits]\nmax_position_frac = 1.0\n'
     text += "[walkforward]\ntrain_bars = 200\ntest_bars = 60\nworkers = 1\n"
     (tmp_path / "rule.toml").write_text(text)
-    command = [sys.executable, "-m", "engine.cli", "walkforward", str(tmp_path / "rule.toml"), "--json"]
+    command = [sys.executable, "-m", "engine.cli", "walkforward", str(tmp_path / "rule.toml"), "--no-stress", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
 
     def start(folder: str) -> subprocess.Popen[str]:
