@@ -19,7 +19,8 @@ from engine.journal.resumed import ResumedJournal
 from engine.journal.store import Store, StoredJournal, held
 from engine.policy.session import PolicySession
 from live.connection import Connection
-from live.control import CONTROL, HALT, Control, latch_of, refuse_latched, write_control
+from live.control import CONTROL, HALT, Control, latch_of, read_latch, refuse_latched, write_control
+from live.killing import kill
 from live.recording.tape import INSTRUMENTS, Tape
 from live.session import Session, Terms
 from strategies.assembly import load_session, warm_up_bars
@@ -154,14 +155,34 @@ def _carry_out(
         journal = ResumedJournal(store) if resumed else StoredJournal(store)
         session = Session(config, policy, connection, journal, terms)
         outcome = asyncio.run(session.run())
+        positions = _kept_flat(config, connection, run_id, mode, latch, say, _positions(outcome))
         document = _finish(folder, run_id, config, policy, outcome, begun, runs, ledger)
     halted = bool(outcome.strategy.halted)
-    _note(folder, positions=_positions(outcome), stopped=session.reason, halted=halted)
-    document |= {"mode": mode, "stopped": session.reason, "positions": _positions(outcome)}
+    _note(folder, positions=positions, stopped=session.reason, halted=halted)
+    document |= {"mode": mode, "stopped": session.reason, "positions": positions}
     Tape(folder).close(pack=True)
     for left in (folder / folder_format.STORE, *folder.glob(f"{folder_format.STORE}-*"), folder / CONTROL):
         left.unlink(missing_ok=True)
     return document
+
+
+def _kept_flat(
+    config: Config,
+    connection: Connection,
+    run_id: str,
+    mode: Mode,
+    latch: Path,
+    say: Say,
+    positions: dict[str, float],
+) -> dict[str, float]:
+    """Close what came after a kill that closed all: an order that had left the gate when the process was stopped is sent when it wakes."""
+    halted = read_latch(latch)
+    if mode != "live" or halted is None or not halted.flatten:
+        return positions
+    again = kill(_control(run_id, config, connection, mode, latch), halted.by, halted.reason)
+    if again.closed:
+        say(f"closed after the kill: {', '.join(again.closed)}")
+    return again.left_positions if again.closed else positions
 
 
 def _finish(
