@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test slow lint check lock clean
+.PHONY: setup browser demo test slow lint check lock clean
 
 setup: $(STAMP)
 
@@ -12,13 +12,16 @@ $(STAMP): requirements.lock pyproject.toml .python-version scripts/setup.sh
 	@bash scripts/setup.sh $(VENV)
 	@touch $(STAMP)
 
+browser:
+	@bash scripts/browser.sh
+
 demo: setup
 	@$(BIN)/huracan demo
 
 test: setup
 	@$(BIN)/python -m pytest -n 2
 
-slow: setup
+slow: setup browser
 	@$(BIN)/python -m pytest -n 3 -m slow --durations=8
 
 lint: setup
