@@ -300,7 +300,7 @@ def test_kill_of_a_spot_session_sells_whole_lots_while_the_trading_process_is_st
         finally:
             trading.kill()
             trading.wait()
-        assert coins(exchange) == stays
+        assert coins(exchange) < LOT, "what a waking process still sent must be sold again"
         assert "stopped by" in (folder / "live.out").read_text()
     finally:
         serving.terminate()
