@@ -214,7 +214,7 @@ def test_random_walk_of_several_seeds_in_processes_is_that_of_one_process(catalo
 
 
 @pytest.mark.slow
-def test_command_that_was_killed_goes_on_and_a_killed_worker_is_replaced(catalog: Path, tmp_path: Path) -> None:
+def test_killed_worker_is_replaced_and_a_killed_command_goes_on(catalog: Path, tmp_path: Path) -> None:
     text = (
         f'[run]\nname = "rule"\nseed = 3\n[data]\ncatalog = "{catalog}"\n[universe]\ninstruments = ["TRENDUSDT.SIM"]\n'
     )
@@ -235,27 +235,25 @@ def test_command_that_was_killed_goes_on_and_a_killed_worker_is_replaced(catalog
         assert process.returncode == 0, err
         return same(json.loads(out))
 
-    def wait_for(folder: str, process: subprocess.Popen[str]) -> None:
-        while not list((tmp_path / folder).glob("var/walkforward/rule-*/folds/002/seed-3/result.json")):
+    def wait_for(fold: str, process: subprocess.Popen[str]) -> None:
+        while not list((tmp_path / "killed").glob(f"var/walkforward/rule-*/folds/{fold}/seed-3/result.json")):
             assert process.poll() is None, process.communicate()
             time.sleep(0.02)
 
     whole = ended(start("whole"))
-    process = start("worker")
-    wait_for("worker", process)
+    process = start("killed")
+    wait_for("001", process)
     os.kill(_child(process.pid), signal.SIGKILL)
-    assert_same_but_for_open_trials(ended(process), whole)
-    process = start("command")
-    wait_for("command", process)
+    wait_for("004", process)
     process.kill()
     process.communicate()
-    assert_same_but_for_open_trials(ended(start("command")), whole)
+    assert_same_but_for_open_trials(ended(start("killed")), whole)
 
 
 def assert_same_but_for_open_trials(found: dict[str, Any], whole: dict[str, Any]) -> None:
-    """A trial that a kill left open counts as one more, deflates as such, and is graded as such."""
+    """A trial that one of the two kills left open counts as one more, deflates as such, and is graded as such."""
     more = found["trials"] - whole["trials"]
-    assert more in (0, 1)
+    assert more in (0, 1, 2)
     assert found["dsr"] < whole["dsr"] if more else found["dsr"] == whole["dsr"]
     counted = ("trials", "dsr", "grade") if more else ()
     assert {key: value for key, value in found.items() if key not in counted} == {

@@ -118,31 +118,33 @@ def test_collapsed_policy_is_refused_with_its_figures_and_exported_with_a_mark_w
 
 
 @pytest.mark.slow
-def test_process_killed_in_the_middle_resumes_to_the_same_weights(config: Path, tmp_path: Path) -> None:
-    keys = ["training.env_steps=16384", "training.algorithm=dqn", "training.replay.warm_up=512"]
-    command = [sys.executable, "-m", "engine.cli", "train", str(config), *ANYHOW, "--json"]
-    command += [word for key in keys for word in ("--set", key)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+def test_process_killed_in_the_middle_resumes_to_the_same_weights(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = ["training.env_steps=8192", "training.algorithm=dqn", "training.replay.warm_up=512"]
+    command = ["train", str(config), *ANYHOW, "--json", *(word for key in keys for word in ("--set", key))]
 
-    def start(folder: str) -> subprocess.Popen[bytes]:
-        (tmp_path / folder).mkdir(exist_ok=True)
-        with (tmp_path / folder / "out.json").open("wb") as out:
-            return subprocess.Popen(command, cwd=tmp_path / folder, env=environment, stdout=out, stderr=out)
+    def ended(folder: str) -> tuple[int, bytes]:
+        monkeypatch.chdir(tmp_path / folder)
+        assert main(command) == 0
+        document = json.loads(capsys.readouterr().out)
+        return document["env_steps"], Path(document["path"], "weights.safetensors").read_bytes()
 
-    def ended(folder: str, process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
-        assert process.wait(timeout=300) == 0, (tmp_path / folder / "out.json").read_text()
-        document = json.loads((tmp_path / folder / "out.json").read_bytes())
-        return document["env_steps"], (tmp_path / folder / document["path"] / "weights.safetensors").read_bytes()
-
-    whole = ended("unbroken", start("unbroken"))
-    process = start("killed")
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engine.cli", *command],
+        cwd=tmp_path / "killed",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+    )
     while not list((tmp_path / "killed").rglob("seed-1.safetensors")):
         assert process.poll() is None
         time.sleep(0.02)
     process.kill()
     process.wait()
-    resumed = ended("killed", start("killed"))
-    assert resumed[0] < whole[0] == 16_384
+    resumed, whole = ended("killed"), ended("whole")
+    assert resumed[0] < whole[0] == 8_192
     assert resumed[1] == whole[1]
 
 
