@@ -35,7 +35,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "trials": ("strategies.commands.trials", "list the trial ledger: every evaluation that was ever begun"),
     "why": ("strategies.commands.why", "explain an order or a refusal"),
     "trips": ("strategies.commands.trips", "replay a run without each trip of its breaker: what it saved and cost"),
-    "policy": ("strategies.commands.policy", "list and show policies"),
+    "policy": (
+        "strategies.commands.policy",
+        "list, show; shadow, canary, promote, rollback, history: who decides, and how it came to that",
+    ),
+    "retrain": ("models.commands.retrain", "make a candidate of the newest data, through the gates"),
     "verify": (
         "strategies.commands.verify",
         "lookahead, warmup, export, env, breakers: prove a property, or name the first difference",

@@ -8,9 +8,10 @@ from typing import Any
 from nautilus_trader.model import Bar, QuoteTick
 
 from engine.contract.errors import broken
+from engine.policy.assignment import from_document
 from live.intake import Intake
 from live.node import check_components
-from live.recording.rows import Deadline, DecideAfter, Halt, Past, Received
+from live.recording.rows import Assigned, Deadline, DecideAfter, Halt, Past, Received
 from live.recording.tape import Tape
 from strategies.assembly import Assembly
 from strategies.backtest import RunFailure
@@ -70,6 +71,8 @@ class Feeder:
             self._conductor.close_open()
         elif isinstance(item, DecideAfter):
             self._conductor.decide_after(item.ts_event)
+        elif isinstance(item, Assigned):
+            self._strategy.assign(from_document(item.assignment), item.by, item.why)
         elif isinstance(item, Halt):
             self._strategy.halt(item.reason)
             if item.flatten:

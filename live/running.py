@@ -23,9 +23,10 @@ from live.control import CONTROL, HALT, Control, latch_of, read_latch, refuse_la
 from live.killing import kill
 from live.recording.tape import INSTRUMENTS, Tape
 from live.session import Session, Terms
-from strategies.assembly import load_session, warm_up_bars
+from strategies.assembly import load_session, pinned, warm_up_bars
 from strategies.backtest import Outcome
 from strategies.counting import ledger_beside
+from strategies.policy.records import drop_shadow_store, shadow_journal
 from strategies.recording import record_of
 from strategies.running import decider, write
 
@@ -133,6 +134,7 @@ def _carry_out(
     ledger: Ledger | None,
     resumed: bool = False,
 ) -> dict[str, Any]:
+    config = pinned(config, policy)
     latch = latch_of(config.live, runs) if mode == "live" else folder / HALT
     refuse_latched(latch)
     begun = decider(run_id, mode, config, policy) | {
@@ -150,8 +152,11 @@ def _carry_out(
         write_control(folder, _control(run_id, config, connection, mode, latch))
         say(f"run {run_id}: {mode} on {_where(config)}, {', '.join(config.universe.instruments)}")
 
-    with Store(folder / folder_format.STORE, every_row=mode == "live") as store:
-        terms = Terms(mode, run_id, folder, latch, bars, say, ready, resumed)
+    with (
+        Store(folder / folder_format.STORE, every_row=mode == "live") as store,
+        shadow_journal(folder, config) as shadow,
+    ):
+        terms = Terms(mode, run_id, folder, latch, bars, say, ready, resumed, shadow)
         journal = ResumedJournal(store) if resumed else StoredJournal(store)
         session = Session(config, policy, connection, journal, terms)
         outcome = asyncio.run(session.run())
@@ -163,6 +168,7 @@ def _carry_out(
     Tape(folder).close(pack=True)
     for left in (folder / folder_format.STORE, *folder.glob(f"{folder_format.STORE}-*"), folder / CONTROL):
         left.unlink(missing_ok=True)
+    drop_shadow_store(folder)
     return document
 
 

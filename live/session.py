@@ -21,7 +21,9 @@ from engine.journal.run import LOG
 from engine.policy.session import PolicySession
 from live.connection import Connection
 from live.control import Halted, read_latch
+from live.drifting import DriftFile
 from live.feeding import Feeder, Line
+from live.following import Follower
 from live.node import Running, check_components, node_of
 from live.recording.heard import Heard
 from live.recording.rows import Deadline, DecideAfter, Halt, Past
@@ -63,6 +65,8 @@ class Terms:
         Called with the assembly before the node runs.
     resumed
         Whether the folder holds the tape of a session that was killed, which is played first.
+    shadow
+        Where decisions of candidates are written; None keeps them in memory.
     """
 
     mode: Literal["paper", "live"]
@@ -73,6 +77,7 @@ class Terms:
     say: Say = lambda _: None
     before: Callable[[Assembly], None] = lambda _: None
     resumed: bool = False
+    shadow: Journal | None = None
 
 
 class Session:
@@ -107,6 +112,7 @@ class Session:
         self._stop = asyncio.Event()
         self._decided = 0
         self._heard = Heard()
+        self._drift = DriftFile(terms.folder, config.universe.instruments)
 
     def stop(self, reason: str) -> None:
         """End the session in order, at the next opportunity; the first reason counts."""
@@ -159,6 +165,7 @@ class Session:
             order_prefix=order_prefix(terms.run_id),
             links=connection.links if terms.mode == "live" and not config.live.rehearsal else None,
             mode=terms.mode,
+            shadow=terms.shadow,
         )
         assembly.conductor.after = lambda turn: self._after(assembly, turn)
         if terms.mode == "live":
@@ -170,6 +177,7 @@ class Session:
         if not turn.decides:
             return
         assembly.end_turn(turn)
+        self._drift.hear(turn)
         self._decided += 1
         if self.terms.bars is not None and self._decided >= self.terms.bars:
             assembly.conductor.decide_after(NEVER)
@@ -197,6 +205,10 @@ class Session:
             asyncio.ensure_future(self._watch(line, running)),
             asyncio.ensure_future(self._stop.wait()),
         ]
+        follower = self._follower(assembly, line)
+        if follower is not None:
+            await follower.look()
+            work.append(asyncio.ensure_future(follower.run()))
         if self.terms.mode == "live" and config.live.dead_man_secs is not None:
             work.append(asyncio.ensure_future(connection.hold_alive(config.live.dead_man_secs)))
         ended = False
@@ -217,9 +229,17 @@ class Session:
                 task.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(*work, return_exceptions=True)
+            if follower is not None:
+                follower.end()
             gc.unfreeze()
         check_components(assembly)
         return time.perf_counter() - began, feeder.events
+
+    def _follower(self, assembly: Assembly, line: Line) -> Follower | None:
+        terms = self.config.lifecycle
+        if terms is None or terms.follow is None or assembly.lineup is None:
+            return None
+        return Follower(assembly.lineup, terms, self.terms.run_id, line.put, self.terms.say)
 
     async def _abandon(self, assembly: Assembly) -> None:
         """Nothing new from here on, and nothing left resting; positions stay: what failed does not decide about them."""

@@ -22,6 +22,7 @@ from engine.contract.observation import BAR_COLUMNS, Contract, TensorSpec, contr
 from engine.contract.signals import AVAILABLE
 from engine.policy.manifest import CARD, GOLDEN, GRAPH, WEIGHTS, PolicyManifest, digests, encode, read, write
 from engine.policy.registry import TRAINED, next_version
+from engine.risk.novelty import REFERENCE, Reference
 from models.features import window
 from models.networks import Output, PolicyGraph
 
@@ -64,7 +65,12 @@ def policy_contract(
 
 
 def export_policy(
-    graph: PolicyGraph, bar: str, real_windows: NDArray[np.float32], description: Description, root: Path = TRAINED
+    graph: PolicyGraph,
+    bar: str,
+    real_windows: NDArray[np.float32],
+    description: Description,
+    root: Path = TRAINED,
+    reference: Reference | None = None,
 ) -> Path:
     """Write a policy folder `root/NAME/VERSION`, complete or not at all.
 
@@ -80,6 +86,8 @@ def export_policy(
         What the manifest says.
     root
         Folder of policies; the version is the next integer there.
+    reference
+        What the bars of training were like, for [actors.drift]; None leaves it out.
 
     Raises
     ------
@@ -109,6 +117,8 @@ def export_policy(
         vectors = sample_inputs(terms, GOLDEN_VECTORS, 2, real_windows)
         np.savez(staging / GOLDEN, **vectors, **_torch_answers(graph, vectors))  # type: ignore[arg-type]
         save_file({name: value.contiguous() for name, value in graph.state_dict().items()}, staging / WEIGHTS)
+        if reference is not None:
+            reference.save(staging / REFERENCE)
         (staging / CARD).write_text(
             description.card.replace("{version}", version).replace("{digest}", terms.digest[:12]), encoding="utf-8"
         )

@@ -10,9 +10,11 @@ import msgspec
 from engine.contract.config import Config
 from engine.contract.version import code_version
 from engine.evaluation.ledger import Ledger
+from engine.risk.drift import parse as parse_drift
 from models.degeneracy import breaches
 from models.export import Description, export_policy
 from models.features import window
+from models.reference import reference_of
 from models.training import TrainingResult, check_span, train
 from strategies.units import POLICY, Learned
 from strategies.walking import Learner
@@ -35,9 +37,9 @@ def learn(config: Config, folder: Path, scratch: Path, ledger: Ledger) -> Learne
     """
     result = train(config, root=scratch, ledger=ledger)
     degenerate = tuple(str(one) for one in breaches(result.best.validation))
-    made = export_policy(
-        result.graph, config.universe.bar, result.windows, _described(config, result, degenerate), folder
-    )
+    described = _described(config, result, degenerate)
+    reference = reference_of(config) if parse_drift(config.actors) is not None else None
+    made = export_policy(result.graph, config.universe.bar, result.windows, described, folder, reference)
     os.replace(made, folder / POLICY)
     shutil.rmtree(made.parent)
     figures: dict[str, Any] = {

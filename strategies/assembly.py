@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from engine.actors.signal import SignalActor
 from engine.contract.calendar import bar_ns
-from engine.contract.config import Config
+from engine.contract.config import Config, PolicySource
 from engine.contract.errors import ConfigError, PolicyError, broken
 from engine.contract.instrument import InstrumentSpec
 from engine.contract.messages import Turn
@@ -23,6 +23,9 @@ from engine.policy.registry import resolve
 from engine.policy.session import PolicySession
 from engine.risk.breaker import Breaker
 from engine.risk.breaker_settings import parse
+from engine.risk.drift import Drift
+from engine.risk.drift import parse as parse_drift
+from engine.risk.novelty import REFERENCE, Reference
 from engine.signals import settings as signal_settings
 from engine.signals.history import settings_of
 from engine.signals.signal import Signal
@@ -31,6 +34,9 @@ from strategies.breaking import BreakerActor
 from strategies.conductor import Conductor
 from strategies.mandate import Mandate
 from strategies.signals import signals_of
+
+if TYPE_CHECKING:
+    from strategies.policy.lineup import Lineup
 
 BASELINES = {
     "cash": "strategies.baselines.cash:Cash",
@@ -52,6 +58,7 @@ class Assembly:
     strategy: GatedStrategy
     journal: Journal
     blotter: Blotter
+    lineup: "Lineup | None" = None
 
     @cached_property
     def components(self) -> dict[str, Component]:
@@ -63,6 +70,8 @@ class Assembly:
         for part in (*self.actors, self.strategy):
             if part.failure is not None:
                 return
+        if self.lineup is not None:
+            self.lineup.shadow.end_turn(turn.ts_event, {})
         self.journal.end_turn(turn.ts_event, self.components)
 
 
@@ -75,6 +84,17 @@ def load_session(config: Config) -> PolicySession | None:
             broken("policy.path", "name a policy for strategy policy", "absent", "[policy]", "huracan policy list")
         )
     return PolicySession(resolve(config.policy.path))
+
+
+def pinned(config: Config, session: PolicySession | None) -> Config:
+    """Return the configuration with the version of its policy, where it names none: whoever runs it again takes the same one.
+
+    A name without a version is another policy tomorrow, when another one was promoted or trained.
+    """
+    if session is None or config.policy is None or config.policy.path != session.manifest.name:
+        return config
+    path = session.name if resolve(session.name) == session.folder else str(session.folder)
+    return msgspec.structs.replace(config, policy=PolicySource(path=path))
 
 
 def warm_up_bars(session: PolicySession | None) -> int:
@@ -119,6 +139,7 @@ def assemble(
     order_prefix: str = "",
     links: Callable[[], Mapping[str, int]] | None = None,
     mode: Literal["backtest", "paper", "live"] = "backtest",
+    shadow: Journal | None = None,
 ) -> Assembly:
     """Compose conductor, actors and strategy.
 
@@ -138,8 +159,11 @@ def assemble(
         Where decisions are written; None keeps them in memory.
     measured_quotes, order_prefix, links, mode
         As in `strategies.mandate.Mandate`.
+    shadow
+        Where decisions of candidates are written, if the configuration has a [lifecycle]; None keeps them in memory.
     """
     _check_quotes(config, instruments)
+    drift = _drift(config, session)
     journal = Journal() if journal is None else journal
     blotter = Blotter([spec.instrument_id for spec in instruments])
     mandate = Mandate(
@@ -158,21 +182,36 @@ def assemble(
         order_prefix,
         links,
         mode,
+        drift is not None and drift.acts,
     )
     signals = signals_of(config)
     parameters = {key: value for key, value in config.strategy.items() if key != "name"}
     strategy: GatedStrategy
+    lineup = None
     if session is None:
         strategy = strategy_class(config.strategy_name)(mandate, parameters)
     else:
-        strategy = _policy_strategy(mandate, parameters, session, signals)
+        lineup = lineup_of(config, session, shadow)
+        strategy = _policy_strategy(mandate, parameters, session, signals, lineup)
     conductor = Conductor(bar_types, first_decision_ns, deadline_ns)
     actors: list[Any] = [conductor, *map(SignalActor, signals)]
+    if drift is not None:
+        actors.append(SignalActor(drift))
     if mandate.breaker is not None:
         actors.append(BreakerActor(mandate.breaker, blotter, strategy.reading))
-    assembly = Assembly(conductor, tuple(actors), strategy, journal, blotter)
+    assembly = Assembly(conductor, tuple(actors), strategy, journal, blotter, lineup)
     conductor.after = assembly.end_turn
     return assembly
+
+
+def _drift(config: Config, session: PolicySession | None) -> Drift | None:
+    """Return the watch of [actors.drift]; None where it is off, and for a rule, which was trained on nothing, without a reference."""
+    settings = parse_drift(config.actors)
+    if settings is None or (session is None and settings.reference is None):
+        return None
+    folder = Path() if session is None else session.folder
+    path = folder / REFERENCE if settings.reference is None else Path(settings.reference)
+    return Drift(len(config.universe.instruments), Reference.load(path), settings)
 
 
 def _breaker(config: Config, instruments: tuple[InstrumentSpec, ...]) -> Breaker | None:
@@ -184,8 +223,22 @@ def _breaker(config: Config, instruments: tuple[InstrumentSpec, ...]) -> Breaker
     return Breaker(names, settings.resolved(config.limits), bar_ns(config.universe.bar))
 
 
+def lineup_of(config: Config, session: PolicySession, shadow: Journal | None = None) -> "Lineup | None":
+    """Return the line-up that [lifecycle] asks for; None without the section."""
+    if config.lifecycle is None:
+        return None
+    from strategies.policy.lineup import Lineup
+
+    executor = config.strategy.get("executor", "own")
+    return Lineup(config.lifecycle, session, config.venue, config.universe.instruments, executor, shadow)
+
+
 def _policy_strategy(
-    mandate: Mandate, parameters: dict[str, Any], session: PolicySession, signals: list[Signal]
+    mandate: Mandate,
+    parameters: dict[str, Any],
+    session: PolicySession,
+    signals: list[Signal],
+    lineup: "Lineup | None" = None,
 ) -> GatedStrategy:
     from strategies.policy.strategy import PolicyStrategy
 
@@ -195,7 +248,7 @@ def _policy_strategy(
             broken("policy inputs", "be bars, position, portfolio", sorted(known), session.name, "export it again")
         )
     _check_signals(session, settings_of(signals))
-    return PolicyStrategy(mandate, parameters, session)
+    return PolicyStrategy(mandate, parameters, session, lineup)
 
 
 def _check_signals(session: PolicySession, configured: dict[str, dict[str, Any]]) -> None:

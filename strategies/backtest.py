@@ -83,6 +83,7 @@ def run(
     log: Path | None = None,
     prepare: Any = None,
     journal: Journal | None = None,
+    shadow: Journal | None = None,
 ) -> Outcome:
     """Run one strategy over one market.
 
@@ -94,6 +95,8 @@ def run(
         Called with the assembly before the run, for whoever looks on.
     journal
         Where decisions are written, and turns are ended; None keeps them in memory.
+    shadow
+        As in `strategies.assembly.assemble`.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def run(
     """
     specs = tuple(part.bars.instrument for part in market.parts)
     bar_types = [bar_type(spec.instrument_id, config.universe.bar) for spec in specs]
-    assembly = assemble(config, specs, bar_types, market.first_decision_ns, session, journal=journal)
+    assembly = assemble(config, specs, bar_types, market.first_decision_ns, session, journal=journal, shadow=shadow)
     if prepare is not None:
         prepare(assembly)
     engine = BacktestEngine(_engine_config(log))

@@ -13,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.actors.guard import guarded
+from engine.contract.errors import ConfigError, broken
 from engine.contract.messages import STRATEGY_PRIORITY, TURN_TOPIC, Turn
-from engine.contract.signals import COLUMNS, names
+from engine.contract.signals import COLUMNS, WATCHES, names
 from engine.execution.allowance import allowance, by_confidence, capped
 from engine.execution.sizing import order_lots, target_lots
 from engine.journal.journal import APPROVED, Entry
+from engine.policy.assignment import Assignment
 from engine.risk.breaker_measures import worst_quantity
 from engine.risk.breaker_values import Reading, closing_part, flatten
+from engine.risk.drift import ceilings
 from engine.risk.gate import Intent, Refusal, headroom
 from engine.signals.settings import SignalSettings
 from strategies.delay import Delay
@@ -81,7 +84,8 @@ class GatedStrategy(OrderDesk):
         self._allowed = allowance({}, SignalSettings(), mandate.limits, (count,))
         self.budget = self._allowed.budget_frac * mandate.venue.starting_balance
         self._bounds = mandate.signals.bounding()
-        self._columns = {name: names(name) for name in COLUMNS}
+        self._drift_ceiling = np.full(count, np.inf)
+        self._columns = {name: names(name) for name in (*COLUMNS, *WATCHES)}
         self._heard_ns = [0] * count
         self._begun = False
         self.entropy: float | None = None
@@ -122,6 +126,16 @@ class GatedStrategy(OrderDesk):
             Signed fraction of the budget held.
         """
         raise NotImplementedError
+
+    def assign(self, assignment: Assignment, by: str, why: str) -> None:
+        """Take another policy, or a candidate beside the one that decides; only a policy strategy with a [lifecycle] can.
+
+        Raises
+        ------
+        ConfigError
+            This one cannot.
+        """
+        raise ConfigError(broken("run", "have a [lifecycle] to change its policy", "without one", self.name))
 
     def warm_up(self, turn: Turn) -> None:
         """Take in a turn's bars; called for every turn, before `decide`."""
@@ -176,13 +190,16 @@ class GatedStrategy(OrderDesk):
             self._allowed_for = said
             self._allowed = allowance(turn.signals, self.mandate.signals, self.mandate.limits, self._lot.shape)
         self.budget = self._allowed.budget_frac * equity
+        if self.mandate.drift_bounds:
+            self._drift_ceiling = ceilings(turn.signals["drift"])
 
     def _bounded(self, choice: Choice, exposure: NDArray[np.float64]) -> Choice:
         """Bound what is wanted by confidence and ceiling; a target that is within both comes back unchanged."""
-        if not self._bounds:
+        if not self._bounds and not self.mandate.drift_bounds:
             return choice
         index, wanted = choice.instrument, choice.target_exposure
-        budget, ceiling = self.mandate.signals.risk_budget, float(self._allowed.ceiling[index])
+        budget = self.mandate.signals.risk_budget
+        ceiling = min(float(self._allowed.ceiling[index]), float(self._drift_ceiling[index]))
         by_size = budget is not None and budget.size_by_confidence
         if ceiling == math.inf and not by_size:
             return choice

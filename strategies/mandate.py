@@ -47,6 +47,8 @@ class Mandate:
         In a back test a component's clock has the event time; in paper and live it is the wall clock, and the event time is that of the
         market data that was heard last. The simulated venue of paper stamps fills with the wall clock and settles no funding: the desk
         does both there.
+    drift_bounds
+        Whether the ceilings of [actors.drift] bound positions.
     """
 
     instruments: tuple[InstrumentSpec, ...]
@@ -64,3 +66,4 @@ class Mandate:
     order_prefix: str = ""
     links: Callable[[], Mapping[str, int]] | None = None
     mode: Literal["backtest", "paper", "live"] = "backtest"
+    drift_bounds: bool = False

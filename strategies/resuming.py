@@ -11,6 +11,7 @@ from engine.contract.config import load as load_config
 from engine.contract.errors import ConfigError, UsageError, broken
 from engine.evaluation.ledger import Ledger
 from engine.journal import run as folder_format
+from strategies.assembly import load_session, pinned
 from strategies.backtest import load
 from strategies.counting import Counted, ledger_beside
 from strategies.running import carry_out, identity
@@ -83,6 +84,8 @@ def resume(
 def _configuration(staged: Path, begun: dict[str, Any], given: Config | None) -> Config:
     path = staged / folder_format.CONFIG
     own = load_config(path)
+    if given is not None:
+        given = pinned(given, load_session(given))
     if given is not None and (key := _first_difference(own, given)) is not None:
         name, left, right = key
         rule = f"be {left!r}, as the run was started"

@@ -24,10 +24,11 @@ from engine.journal.blotter import Blotter
 from engine.journal.resumed import ResumedJournal
 from engine.journal.store import Store
 from engine.policy.session import PolicySession
-from strategies.assembly import warm_up_bars
+from strategies.assembly import pinned, warm_up_bars
 from strategies.backtest import Outcome, load, run, with_strategy
 from strategies.counting import Counted, ledger_beside
 from strategies.feed import Market, coverage_rows
+from strategies.policy.records import drop_shadow_store, shadow_journal, write_lineup
 from strategies.recording import record_of
 
 TURNS_PER_COMMIT = 256
@@ -77,6 +78,7 @@ def execute(
         Ctrl-C; `strategies.resuming.resume` goes on with the run of its id.
     """
     market, session = load(config)
+    config = pinned(config, session)
     document: dict[str, Any] = {}
 
     def fill(folder: Path, run_id: str) -> None:
@@ -113,8 +115,12 @@ def carry_out(
     step = advance or (lambda *_: None)
     log, path = folder / folder_format.LOG, folder / folder_format.STORE
     log.touch()
-    with Store(path, turns_per_commit=TURNS_PER_COMMIT) as store:
-        outcome = run(config, market, session, log=log, prepare=counted.begin, journal=ResumedJournal(store))
+    with (
+        Store(path, turns_per_commit=TURNS_PER_COMMIT) as store,
+        shadow_journal(folder, config, turns_per_commit=TURNS_PER_COMMIT) as shadow,
+    ):
+        journal = ResumedJournal(store)
+        outcome = run(config, market, session, log=log, prepare=counted.begin, journal=journal, shadow=shadow)
         step(1, config.strategy_name)
         beside = _baselines(config, market, outcome, step) if baselines else {}
         record = record_of(outcome, warm_up_bars(session))
@@ -122,6 +128,7 @@ def carry_out(
         document = write(folder, run_id, outcome, session, beside, known, counted.trial)
     for left in (path, *path.parent.glob(f"{path.name}-*")):
         left.unlink()
+    drop_shadow_store(folder)
     return document
 
 
@@ -216,6 +223,7 @@ def write(
     (folder / folder_format.CONFIG).write_text(dump(config), encoding="utf-8")
     journal.write(folder / folder_format.JOURNAL)
     blotter.write(folder)
+    write_lineup(folder, outcome.strategy)
     _write_baselines(folder / folder_format.BASELINES, beside)
     metrics = {
         "metrics": metrics_of(outcome),

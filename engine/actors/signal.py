@@ -6,7 +6,7 @@ from nautilus_trader.common import DataActor, DataActorConfig
 from nautilus_trader.model import ActorId
 
 from engine.actors.guard import guarded
-from engine.contract.messages import SIGNAL_PRIORITIES, TURN_TOPIC, Turn
+from engine.contract.messages import DRIFT_PRIORITY, SIGNAL_PRIORITIES, TURN_TOPIC, Turn
 from engine.signals.signal import Signal
 
 
@@ -47,7 +47,8 @@ class SignalActor(DataActor):
 
     def on_start(self) -> None:
         """Listen to turns."""
-        self.subscribe_topic(TURN_TOPIC, self.on_turn, SIGNAL_PRIORITIES[self.signal.name])  # type: ignore[arg-type]
+        priority = SIGNAL_PRIORITIES.get(self.signal.name, DRIFT_PRIORITY)
+        self.subscribe_topic(TURN_TOPIC, self.on_turn, priority)  # type: ignore[arg-type]
 
     @guarded
     def on_turn(self, turn: Turn) -> None:

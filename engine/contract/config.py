@@ -13,8 +13,10 @@ import tomli_w
 from engine.contract.calendar import bar_ns, to_ns
 from engine.contract.errors import ConfigError, broken
 from engine.contract.learning import Dqn, Replay, Sac, Schedule, Td3, check_training
+from engine.contract.lifecycle import Lifecycle, check_lifecycle
 from engine.contract.live import Live
 from engine.contract.rehearsal import Rehearsal, check_rehearsal
+from engine.contract.retrain import Retrain
 from engine.contract.search import Search, check_search
 from engine.contract.section import Count, Fraction, Name, NonNegative, Positive, Section
 from engine.contract.walkforward import WalkForward, check_walk_forward
@@ -106,6 +108,7 @@ class Actors(Section, frozen=True):
     changepoint: dict[str, Any] | None = None
     risk_budget: dict[str, Any] | None = None
     breaker: dict[str, Any] | None = None
+    drift: dict[str, Any] | None = None
 
 
 class Reward(Section, frozen=True):
@@ -217,6 +220,8 @@ class Config(Section, frozen=True):
     live: Live = Live()
     rehearsal: Rehearsal = Rehearsal()
     search: Search = Search()
+    lifecycle: Lifecycle | None = None
+    retrain: Retrain | None = None
 
     @property
     def strategy_name(self) -> str:
@@ -392,3 +397,4 @@ def _cross_check(config: Config, where: str) -> None:
     check_walk_forward(config, where)
     check_rehearsal(config, where)
     check_search(config, where)
+    check_lifecycle(config, where)

@@ -9,6 +9,7 @@ TURN_TOPIC = "huracan.turn"
 STRATEGY_PRIORITY = 1
 BREAKER_PRIORITY = 40
 SIGNAL_PRIORITIES = {"regime": 80, "changepoint": 70, "risk_budget": 50}
+DRIFT_PRIORITY = 45
 """Actors listen to the turn with higher priorities; the strategy decides last."""
 
 BarRow = tuple[float, float, float, float, float]

@@ -48,10 +48,21 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 }
 """Signal name to its columns, in the order in which their actors speak."""
 
+WATCHES: dict[str, tuple[Column, ...]] = {
+    "drift": (
+        Column("score", "smoothed distance from the bars of training"),
+        Column("bound", "distance of the false rate"),
+        Column("ceiling", "of the exposure, fraction of the budget"),
+        Column("alarm", "0 or 1"),
+        Column(AVAILABLE, "0 or 1"),
+    ),
+}
+"""What is said of an instrument for the risk alone: no policy sees it, and training knows nothing of it."""
+
 
 def names(signal: str) -> tuple[str, ...]:
     """Names of a signal's columns."""
-    return tuple(column.name for column in COLUMNS[signal])
+    return tuple(column.name for column in (COLUMNS | WATCHES)[signal])
 
 
 def context_columns(signals: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

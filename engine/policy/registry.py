@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from engine.contract.errors import PolicyError, broken
+from engine.policy.history import champion
 from engine.policy.manifest import MANIFEST
 
 RELEASED = Path(__file__).resolve().parents[2] / "models" / "released"
@@ -21,8 +22,9 @@ def policies() -> list[Path]:
 
 
 def next_version(name: str, root: Path = TRAINED) -> str:
-    """Return the version after the highest one of `name` under `root`, from 1."""
-    taken = [int(path.name) for path in (root / name).glob("*") if path.name.isdecimal()]
+    """Return the version after the highest one of `name` under `root` and among the released, from 1."""
+    folders = [*(root / name).glob("*"), *(RELEASED / name).glob("*")]
+    taken = [int(path.name) for path in folders if path.name.isdecimal()]
     return str(max(taken, default=0) + 1)
 
 
@@ -32,7 +34,8 @@ def resolve(source: str) -> Path:
     Parameters
     ----------
     source
-        A folder, a path below the installed tree (`models/released/NAME/VERSION`), `NAME@VERSION`, or `NAME` for its latest version.
+        A folder, a path below the installed tree (`models/released/NAME/VERSION`), `NAME@VERSION`, or `NAME` for its champion, or, where
+        nobody was promoted, for its latest version.
 
     Raises
     ------
@@ -43,6 +46,9 @@ def resolve(source: str) -> Path:
         if (folder / MANIFEST).is_file():
             return folder
     name, _, version = source.partition("@")
+    seat = champion(name) if source == name and "/" not in name else None
+    if seat is not None and (Path(seat.path) / MANIFEST).is_file():
+        return Path(seat.path)
     found = [path for path in policies() if path.parent.name == name and version in ("", path.name)]
     if found:
         return max(found, key=lambda p: (p.parents[1] == TRAINED, version_key(p.name)))

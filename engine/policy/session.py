@@ -70,8 +70,16 @@ class PolicySession:
         ----------
         inputs
             Name to float32 (n, *shape), as in the contract.
+
+        Raises
+        ------
+        PolicyError
+            The graph failed on it.
         """
-        action, logits, value, confidence = self._session.run(self._outputs, inputs)
+        try:
+            action, logits, value, confidence = self._session.run(self._outputs, inputs)
+        except Exception as error:
+            raise PolicyError(broken(GRAPH, "answer", str(error).splitlines()[0], str(self.folder))) from error
         return Inference(action.astype(np.float64), logits, value, confidence)
 
     def _check_signature(self) -> None:

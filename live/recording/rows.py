@@ -44,13 +44,31 @@ class Halt(NamedTuple):
     flatten: bool
 
 
+class Assigned(NamedTuple):
+    """The registry gave places to policies; the next decision is made under them.
+
+    Attributes
+    ----------
+    assignment
+        As `engine.policy.assignment.to_document` writes it.
+    by, why
+        Who did it, and the reason.
+    """
+
+    ts_init: int
+    ts_event: int
+    assignment: dict[str, Any]
+    by: str
+    why: str
+
+
 class Past(NamedTuple):
     """A bar of the exchange's history, fetched to warm up; its turn decides nothing."""
 
     bar: Bar
 
 
-Received = Bar | QuoteTick | MarkPriceUpdate | FundingRateUpdate | Past | Deadline | DecideAfter | Halt
+Received = Bar | QuoteTick | MarkPriceUpdate | FundingRateUpdate | Past | Deadline | DecideAfter | Halt | Assigned
 Row = list[Any]
 
 
@@ -71,6 +89,8 @@ def to_row(item: Received) -> Row:
         return ["funding", *head, str(item.instrument_id), str(item.rate), item.next_funding_ns]
     if isinstance(item, Halt):
         return ["halt", *item]
+    if isinstance(item, Assigned):
+        return ["assigned", *item]
     return ["deadline" if isinstance(item, Deadline) else "decide_after", *head]
 
 
@@ -105,6 +125,9 @@ def from_row(row: Row) -> Received:
                 return Deadline(ts_init, ts_event)
             case "halt":
                 return Halt(ts_init, ts_event, rest[0], rest[1])
+            case "assigned":
+                document, by, why = rest
+                return Assigned(ts_init, ts_event, document, by, why)
             case "decide_after":
                 return DecideAfter(ts_init, ts_event)
     except (ValueError, TypeError, IndexError) as error:

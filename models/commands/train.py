@@ -47,6 +47,7 @@ def main(
     from models.export import (
         export_policy,  # torch takes seconds to import: only after the configuration is known to be right
     )
+    from models.reference import reference_of
     from models.tape import read_histories
     from models.training import forget, train
 
@@ -63,7 +64,8 @@ def main(
         failing("env", compared.verdict)
         advance(0, "exporting")
         described = describe(settings, result, command_line(config, overrides, name, allow_degenerate), compared)
-        folder = export_policy(result.graph, settings.universe.bar, result.windows, described, output)
+        reference = reference_of(settings, histories)
+        folder = export_policy(result.graph, settings.universe.bar, result.windows, described, output, reference)
     forget(settings, result.data)
     document = {
         "policy": settings.run.name,

@@ -1,4 +1,4 @@
-"""`huracan policy`: which policies there are, and what one says of itself."""
+"""`huracan policy`: which policies there are, what one says of itself, and who decides."""
 
 from typing import Annotated, Any
 
@@ -6,11 +6,15 @@ import msgspec
 import typer
 
 from engine.console import emit, out, table
+from engine.policy.history import History
 from engine.policy.manifest import CARD, MANIFEST, PolicyManifest, read
 from engine.policy.registry import policies, resolve
 from strategies.commands.options import Json, application
+from strategies.commands.promotion import canary, history, promote, rollback, shadow
 
 app = application("Policies.")
+for verb in (shadow, canary, promote, rollback, history):
+    app.command(verb.__name__)(verb)
 
 
 @app.command("list")
@@ -27,16 +31,22 @@ def list_(as_json: Json = False) -> None:
                 "action": manifest.contract.action.kind,
                 "bar": manifest.contract.bar,
                 "instruments": manifest.data.get("instruments", []),
+                "role": _role(manifest),
             }
         )
     emit(
         {"policies": found},
         as_json,
         lambda: table(
-            ("policy", "action", "bar", "path"),
-            [(f"{row['name']}@{row['version']}", row["action"], row["bar"], row["path"]) for row in found],
+            ("policy", "role", "action", "bar", "path"),
+            [(f"{row['name']}@{row['version']}", row["role"], row["action"], row["bar"], row["path"]) for row in found],
         ),
     )
+
+
+def _role(manifest: PolicyManifest) -> str:
+    now = History(manifest.name).current()
+    return "" if now is None else now.assignment.role(f"{manifest.name}@{manifest.version}")
 
 
 @app.command("show")

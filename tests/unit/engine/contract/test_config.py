@@ -112,5 +112,7 @@ def test_schema_names_every_section():
         "rehearsal",
         "search",
         "live",
+        "lifecycle",
+        "retrain",
     }
     assert set(properties) == sections
