@@ -21,6 +21,7 @@ from engine.policy.session import PolicySession
 from live.connection import Connection
 from live.control import CONTROL, HALT, Control, latch_of, read_latch, refuse_latched, write_control
 from live.killing import kill
+from live.monitoring.status import STATUS
 from live.recording.tape import INSTRUMENTS, Tape
 from live.session import Session, Terms
 from strategies.assembly import load_session, pinned, warm_up_bars
@@ -169,6 +170,7 @@ def _carry_out(
     for left in (folder / folder_format.STORE, *folder.glob(f"{folder_format.STORE}-*"), folder / CONTROL):
         left.unlink(missing_ok=True)
     drop_shadow_store(folder)
+    (folder / STATUS).unlink(missing_ok=True)
     return document
 
 

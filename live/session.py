@@ -24,9 +24,10 @@ from live.control import Halted, read_latch
 from live.drifting import DriftFile
 from live.feeding import Feeder, Line
 from live.following import Follower
+from live.monitoring.board import Board, Origin
 from live.node import Running, check_components, node_of
 from live.recording.heard import Heard
-from live.recording.rows import Deadline, DecideAfter, Halt, Past
+from live.recording.rows import Deadline, DecideAfter, Halt, Past, Received
 from live.recording.tape import Tape, last_close, read_tape
 from strategies import signals
 from strategies.assembly import Assembly, assemble, warm_up_bars
@@ -113,6 +114,7 @@ class Session:
         self._decided = 0
         self._heard = Heard()
         self._drift = DriftFile(terms.folder, config.universe.instruments)
+        self._board: Board | None = None
 
     def stop(self, reason: str) -> None:
         """End the session in order, at the next opportunity; the first reason counts."""
@@ -170,6 +172,8 @@ class Session:
         assembly.conductor.after = lambda turn: self._after(assembly, turn)
         if terms.mode == "live":
             assembly.strategy.latched = lambda: str(read_latch(terms.latch) or "")
+        origin = Origin(terms.run_id, terms.mode, terms.folder, terms.latch, config, self.policy)
+        self._board = Board(origin, assembly, terms.say)
         terms.before(assembly)
         return assembly
 
@@ -179,13 +183,17 @@ class Session:
         assembly.end_turn(turn)
         self._drift.hear(turn)
         self._decided += 1
+        if self._board is not None:
+            self._board.decided(turn)
         if self.terms.bars is not None and self._decided >= self.terms.bars:
             assembly.conductor.decide_after(NEVER)
             self._tape.write(DecideAfter(time.time_ns(), NEVER))
             self.stop(f"{self._decided} turns were decided")
 
     async def _trade(self, assembly: Assembly, running: Running, tape: Tape) -> tuple[float, int]:
-        connection, config = self.connection, self.config
+        connection, config, board = self.connection, self.config, self._board
+        assert board is not None
+        writing = board.begin()
         feeder = Feeder(assembly, connection.send)
         feeder.heard = self._heard.add
         if self.terms.resumed:
@@ -194,8 +202,14 @@ class Session:
             self.terms.say(f"played {feeder.events:,} events again, {len(self.journal):,} decisions came as stored")
         feeder.tape = tape
         line = Line(feeder, config.live.turn_patience_secs)
-        connection.listen(line.put)
+
+        def heard(item: Received) -> None:
+            board.hear(item)
+            line.put(item)
+
+        connection.listen(heard)
         await self._warm_up(feeder)
+        board.phase = "trading"
         gc.collect()
         gc.freeze()
         began = time.perf_counter()
@@ -220,11 +234,13 @@ class Session:
                 self.stop("the exchange has nothing more")
                 if assembly.conductor.open_ns is not None:
                     line.put(Deadline(time.time_ns(), assembly.conductor.open_ns))
+            board.phase = "ending"
             await self._close(assembly, line, work[0])
             ended = True
         finally:
             if not ended:
                 await self._abandon(assembly)
+            board.end(writing)
             for task in work:
                 task.cancel()
             with suppress(asyncio.CancelledError):

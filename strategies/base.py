@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from catalogs.instruments import currency as unit
 from engine.actors.guard import guarded
 from engine.contract.errors import ConfigError, broken
 from engine.contract.messages import STRATEGY_PRIORITY, TURN_TOPIC, Turn
@@ -251,6 +252,27 @@ class GatedStrategy(OrderDesk):
         return Reading(
             turn.ts_event, equity, quantity, worst, prices, heard, spread, correlation, self.entropy, closed, links
         )
+
+    @property
+    def decided_ns(self) -> int:
+        """Event time of the last decided turn, UTC ns; 0 before the first."""
+        return self._decided_ns
+
+    def left(self, index: int) -> dict[str, float]:
+        """Return what is left of every limit for an instrument, at the equity of the last decision; empty without equity."""
+        if not self.account.equity > 0.0:
+            return {}
+        guard = self._guard(index, self._decided_ns)
+        return headroom(self._view(index), float(self.account.close[index]), self.mandate.limits, guard)
+
+    def balances(self) -> tuple[float, float] | None:
+        """Return equity at the last closes and the balance in the account currency, as the engine has them now; None before it has any."""
+        held: Any = self.cache.account_for_venue(self._venue)
+        if held is None:
+            return None
+        total = held.balance_total(unit(self.mandate.venue.currency))
+        settled = float(self.funding.total) if self.funding.settlements else 0.0
+        return self._value(), (0.0 if total is None else float(total.as_decimal())) + settled
 
     def _act(self, turn: Turn, choice: Choice, exposure: float, missing: str) -> None:
         index, account, spec = choice.instrument, self.account, self.mandate.instruments[choice.instrument]

@@ -188,6 +188,19 @@ class OrderDesk(Strategy):
         """Whether an order is held, on its way, or resting."""
         return bool(self._on_their_way or self._resting)
 
+    def open_quantities(self) -> dict[str, float]:
+        """Return order key to signed unfilled quantity of every order that is held, on its way, or resting, base units."""
+        return {key: quantity for key, (_, quantity) in (*self._on_their_way.items(), *self._resting.items())}
+
+    def order_times(self, client_order_id: str) -> tuple[int, int | None, int | None] | None:
+        """Return when an order was made, handed to the venue, and accepted, engine clock, UTC ns; None where the engine has none such."""
+        order: Any = self.cache.order(ClientOrderId(client_order_id))
+        return None if order is None else (order.ts_init, order.ts_submitted, order.ts_accepted)
+
+    def engine_quantities(self) -> list[float]:
+        """Return what the engine holds of each instrument, signed, base units, in their order."""
+        return [float(self.portfolio.net_position(instrument_id)) for instrument_id in self.instrument_ids]
+
     def _now_ns(self) -> int:
         """Event time: a component's clock has it in a back test; elsewhere it is that of the last quote or turn."""
         return self.clock.timestamp_ns() if self.mandate.mode == "backtest" else self._event_ns

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import tomli_w
 
+from engine.contract.alerts import Alerts, check_alerts
 from engine.contract.calendar import bar_ns, to_ns
 from engine.contract.errors import ConfigError, broken
 from engine.contract.learning import Dqn, Replay, Sac, Schedule, Td3, check_training
@@ -222,6 +223,7 @@ class Config(Section, frozen=True):
     search: Search = Search()
     lifecycle: Lifecycle | None = None
     retrain: Retrain | None = None
+    alerts: Alerts = Alerts()
 
     @property
     def strategy_name(self) -> str:
@@ -398,3 +400,4 @@ def _cross_check(config: Config, where: str) -> None:
     check_rehearsal(config, where)
     check_search(config, where)
     check_lifecycle(config, where)
+    check_alerts(config, where)

@@ -109,14 +109,22 @@ class Chain:
 
 
 class Journal:
-    """Collects entries and their chain in memory; `engine.journal.store` has one that survives the process."""
+    """Collects entries and their chain in memory; `engine.journal.store` has one that survives the process.
+
+    Attributes
+    ----------
+    latest
+        Instrument id to its last entry.
+    """
 
     def __init__(self) -> None:
+        self.latest: dict[str, Entry] = {}
         self._rows: list[tuple[Any, ...]] = []
         self._chain = Chain()
 
     def append(self, entry: Entry) -> None:
         """Add one entry and advance the chain."""
+        self.latest[entry.instrument_id] = entry
         self._rows.append((*entry, self._chain.follow(entry)))
 
     def end_turn(self, ts_event: int, components: Mapping[str, Component]) -> None:

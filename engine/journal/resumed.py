@@ -70,6 +70,7 @@ class ResumedJournal(StoredJournal):
         if encode(entry._asdict()) != encode(stored._asdict()):
             field, left, right = _difference(stored._asdict(), entry._asdict()) or ("", stored, entry)
             raise ReplayDiffers(broken(f"{field} of {name}", f"be {left!r}, as stored", repr(right), where, REMEDY))
+        self.latest[entry.instrument_id] = entry
         self._checked += 1
         self._expected = next(self._before, None)
 

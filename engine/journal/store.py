@@ -329,6 +329,7 @@ class StoredJournal(Journal):
 
     def append(self, entry: Entry) -> None:
         """Add one entry to the store's open turn."""
+        self.latest[entry.instrument_id] = entry
         self.store.append(entry)
 
     def end_turn(self, ts_event: int, components: Mapping[str, Component]) -> None:

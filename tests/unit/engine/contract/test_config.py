@@ -111,6 +111,7 @@ def test_schema_names_every_section():
         "walkforward",
         "rehearsal",
         "search",
+        "alerts",
         "live",
         "lifecycle",
         "retrain",
