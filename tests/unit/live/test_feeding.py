@@ -1,6 +1,7 @@
 """Feeding: patience for missing bars, and what happens when a component raises."""
 
 import asyncio
+import gc
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -99,7 +100,8 @@ def test_component_that_raises_ends_the_session_and_its_journal_and_tape_stay(tm
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as apart:
         patch.setattr(module, "assemble", spying)
-        # A thread can have one node, and one that ended in an exception lives on in it.
+        # A thread can have one node, and one that ended in an exception lives on in it; what this thread's sessions left dies here.
+        gc.collect()
         apart.submit(play).result()
     (left,) = (tmp_path / "runs").glob(".*.partial")
     assert {"journal.sqlite", "received.jsonl", "control.json", "config.toml"} <= {path.name for path in left.iterdir()}
