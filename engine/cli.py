@@ -29,6 +29,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "trade live data with simulated fills, by the strategy and the file of the back test",
     ),
     "live": ("live.commands.live", "trade with real orders, after a preflight and a confirmation"),
+    "dashboard": (
+        "live.commands.dashboard",
+        "look at runs in a browser, running and finished; halt, flatten and resume with a token",
+    ),
     "kill": ("live.commands.kill", "cancel and flatten from outside, even while the trading process hangs"),
     "serve": ("live.commands.serve", "answer over HTTP with a policy's graph, the same bits as in the strategy"),
     "monitor": ("live.commands.monitor", "watch a session from outside: alerts, /metrics, /health"),

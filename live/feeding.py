@@ -7,11 +7,11 @@ from typing import Any
 
 from nautilus_trader.model import Bar, QuoteTick
 
-from engine.contract.errors import broken
+from engine.contract.errors import UsageError, broken
 from engine.policy.assignment import from_document
 from live.intake import Intake
 from live.node import check_components
-from live.recording.rows import Assigned, Deadline, DecideAfter, Halt, Past, Received
+from live.recording.rows import Assigned, Control, Deadline, DecideAfter, Halt, Past, Received
 from live.recording.tape import Tape
 from strategies.assembly import Assembly
 from strategies.backtest import RunFailure
@@ -39,11 +39,14 @@ class Feeder:
         Where everything received is written before it is heard; None keeps nothing.
     heard
         Called with every bar that is heard, and whether it is of the past.
+    steered
+        Called with every control, whether it was done, and what came of it.
     """
 
     def __init__(self, assembly: Assembly, send: Callable[[Any], None]) -> None:
         self.events = 0
         self.heard: Callable[[Bar, bool], None] = lambda bar, past: None
+        self.steered: Callable[[Control, bool, str], None] = lambda control, done, result: None
         self.intake = Intake()
         self.tape: Tape | None = None
         self._assembly, self._send = assembly, send
@@ -74,15 +77,31 @@ class Feeder:
         elif isinstance(item, Assigned):
             self._strategy.assign(from_document(item.assignment), item.by, item.why)
         elif isinstance(item, Halt):
+            await self._caught_up(item)
             self._strategy.halt(item.reason)
             if item.flatten:
                 self._strategy.market_exit()
+        elif isinstance(item, Control):
+            await self._caught_up(item)
+            self._steer(item)
         else:
             past = isinstance(item, Past)
             for heard in self.intake.take(item.bar if isinstance(item, Past) else item):
                 if isinstance(heard, Bar):
                     self.heard(heard, past)
                 await self.hear(heard)
+
+    async def _caught_up(self, item: Any) -> None:
+        """Wait until the strategy has heard every quote that was sent before: an order of a person's word meets the next one."""
+        await self._until(lambda: self._strategy.quotes_heard >= self._quotes, item)
+
+    def _steer(self, item: Control) -> None:
+        try:
+            result = self._strategy.steer(item.verb, item.scope, item.control, item.by, item.reason)
+        except UsageError as error:
+            self.steered(item, False, str(error))
+        else:
+            self.steered(item, True, result)
 
     async def hear(self, item: Any) -> None:
         """Send one piece of data, and wait until nothing follows from it any more.

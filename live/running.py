@@ -22,6 +22,7 @@ from live.connection import Connection
 from live.control import CONTROL, HALT, Control, latch_of, read_latch, refuse_latched, write_control
 from live.killing import kill
 from live.monitoring.status import STATUS
+from live.recording.series import SERIES
 from live.recording.tape import INSTRUMENTS, Tape
 from live.session import Session, Terms
 from strategies.assembly import load_session, pinned, warm_up_bars
@@ -171,6 +172,7 @@ def _carry_out(
         left.unlink(missing_ok=True)
     drop_shadow_store(folder)
     (folder / STATUS).unlink(missing_ok=True)
+    (folder / SERIES).unlink(missing_ok=True)
     return document
 
 

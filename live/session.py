@@ -27,8 +27,10 @@ from live.following import Follower
 from live.monitoring.board import Board, Origin
 from live.node import Running, check_components, node_of
 from live.recording.heard import Heard
-from live.recording.rows import Deadline, DecideAfter, Halt, Past, Received
+from live.recording.rows import Control, Deadline, DecideAfter, Halt, Past, Received
+from live.recording.series import Series
 from live.recording.tape import Tape, last_close, read_tape
+from live.steering import Inbox, answer
 from strategies import signals
 from strategies.assembly import Assembly, assemble, warm_up_bars
 from strategies.backtest import Outcome
@@ -115,6 +117,7 @@ class Session:
         self._heard = Heard()
         self._drift = DriftFile(terms.folder, config.universe.instruments)
         self._board: Board | None = None
+        self._series: Series | None = None
 
     def stop(self, reason: str) -> None:
         """End the session in order, at the next opportunity; the first reason counts."""
@@ -174,6 +177,7 @@ class Session:
             assembly.strategy.latched = lambda: str(read_latch(terms.latch) or "")
         origin = Origin(terms.run_id, terms.mode, terms.folder, terms.latch, config, self.policy)
         self._board = Board(origin, assembly, terms.say)
+        self._series = Series(terms.folder, assembly.blotter)
         terms.before(assembly)
         return assembly
 
@@ -196,11 +200,14 @@ class Session:
         writing = board.begin()
         feeder = Feeder(assembly, connection.send)
         feeder.heard = self._heard.add
+        steered: set[str] = set()
         if self.terms.resumed:
+            feeder.steered = lambda control, *_: steered.add(control.id)
             for item in read_tape(self.terms.folder):
                 await feeder.take(item)
             self.terms.say(f"played {feeder.events:,} events again, {len(self.journal):,} decisions came as stored")
         feeder.tape = tape
+        feeder.steered = self._steered
         line = Line(feeder, config.live.turn_patience_secs)
 
         def heard(item: Received) -> None:
@@ -216,7 +223,7 @@ class Session:
         work: list[asyncio.Future[Any]] = [
             asyncio.ensure_future(line.run(assembly.conductor)),
             asyncio.ensure_future(connection.drive(lambda: line.idle and not self._unanswered(assembly))),
-            asyncio.ensure_future(self._watch(line, running)),
+            asyncio.ensure_future(self._watch(line, running, Inbox(self.terms.folder, steered))),
             asyncio.ensure_future(self._stop.wait()),
         ]
         follower = self._follower(assembly, line)
@@ -278,13 +285,26 @@ class Session:
         wanted = f"{len(past):,} of {count * len(self.connection.specs):,} bars"
         self.terms.say(f"warmed up with {wanted}, to {iso(last) if past else 'none'}; decides from the next bar on")
 
-    async def _watch(self, line: Line, running: Running) -> None:
+    def _steered(self, control: Control, done: bool, result: str) -> None:
+        self.terms.say(f"{control.verb} {control.scope} by {control.by}: {result}")
+        try:
+            answer(self.terms.folder, control.id, done, result)
+        except OSError as error:
+            self.terms.say(f"the answer to {control.verb} is not written: {error}")
+
+    async def _watch(self, line: Line, running: Running, inbox: Inbox) -> None:
         silent = False
         while True:
             await asyncio.sleep(WATCH_SECS)
+            if self._series is not None:
+                self._series.write()
             halted = read_latch(self.terms.latch)
             if halted is not None:
                 self._halt(line, halted)
+            for one in inbox.new():
+                now = time.time_ns()
+                if one.verb != "clear_latch":
+                    line.put(Control(now, now, one.id, one.verb, one.scope, one.control, one.by, one.reason))
             if running.task is not None and running.task.done():
                 self.stop("the node stopped by itself")
                 return

@@ -291,6 +291,11 @@ class GatedStrategy(OrderDesk):
             forced = flatten(view.position, guard.standing.ceilings.get(spec.instrument_id, np.inf), lot) / lot
             if forced * lots < 0.0 or abs(forced) > abs(lots):
                 lots, too_small = float(round(forced)), 0.0
+        by_hand = self.halts.over(spec.instrument_id)
+        if by_hand is not None:
+            held = float(round(view.position / lot))
+            closing = by_hand.flatten and held != 0.0
+            lots, too_small = (-held, 0.0) if closing else (closing_part(lots, held), too_small)
         left = self._json.encode(headroom(view, price, self.mandate.limits, guard)).decode()
         verdict, order_key, approved = HOLD, "", None
         if too_small:

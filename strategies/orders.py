@@ -25,13 +25,14 @@ from nautilus_trader.trading import Strategy, StrategyConfig
 from catalogs.instruments import currency
 from engine.actors.guard import guarded
 from engine.contract.calendar import bar_ns
-from engine.contract.errors import DataError, broken
+from engine.contract.errors import DataError, UsageError, broken
 from engine.execution.tracker import AccountTracker
 from engine.journal.blotter import Fill, Order
 from engine.risk.gate import Account, Approved, Guard, Intent, OpenOrder, Refusal, judge
 from engine.risk.readings import MarketReadings
 from strategies.mandate import Mandate
 from strategies.settling import FundingLedger
+from strategies.steering import Halts, Verb, clear
 
 
 class OrderDesk(Strategy):
@@ -81,6 +82,7 @@ class OrderDesk(Strategy):
         self._named = 0
         self._fills = 0
         self.halted = ""
+        self.halts = Halts(tuple(spec.instrument_id for spec in specs))
         self.latched: Callable[[], str] | None = None
         self.quotes_heard = 0
         self.funding = FundingLedger(specs, currency(mandate.venue.currency).precision)
@@ -119,7 +121,7 @@ class OrderDesk(Strategy):
             "fills": self._fills,
             "funding": self.funding.state(),
             "readings": None if self.readings is None else self.readings.state(),
-        }
+        } | ({"halts": self.halts.state()} if self.halts else {})
 
     def restore_orders(self, state: dict[str, Any]) -> None:
         """Go on from a state; a held order that is not here is made again, under its client order id.
@@ -142,6 +144,7 @@ class OrderDesk(Strategy):
         self._closed, self._decided_ns = list(state["closed"]), state["decided_ns"]
         self._event_ns, self._stray, self._fills = state["event_ns"], state["stray"], state["fills"]
         self._named, self.halted = state["named"], state["halted"]
+        self.halts.restore(state.get("halts", {}))
         self.funding.restore(state["funding"])
         if self.readings is not None:
             self.readings.restore(state["readings"])
@@ -152,6 +155,36 @@ class OrderDesk(Strategy):
         for index in list(self._held):
             self._supersede(index)
 
+    def steer(self, verb: Verb, scope: str, control: str, by: str, reason: str) -> str:
+        """Do what a person says to the running session, and say what was done; see `strategies.steering`.
+
+        Raises
+        ------
+        UsageError
+            Nobody signs, the scope is unknown, or nothing stands that could be cleared.
+        """
+        if verb == "resume":
+            if self.halted:
+                raise UsageError(broken("session", "not be ending for a resume", self.halted))
+            cleared = clear(self.halts, self.mandate.breaker, self._now_ns(), scope, control, by, reason)
+            for change in cleared.changes:
+                self.mandate.blotter.change(change)
+            return f"cleared {cleared}"
+        covered = self.halts.put(scope, by, reason, verb == "flatten")
+        closed = []
+        for index, name in enumerate(str(one) for one in self.instrument_ids):
+            if name not in covered:
+                continue
+            self._supersede(index)
+            if any(other == index for other, _ in self._resting.values()):
+                self.cancel_all_orders(self.instrument_ids[index])
+            if verb == "flatten" and self.account.quantity[index] != 0.0:
+                closed.append(name)
+                self._close_flattened(index)
+        if verb == "halt":
+            return f"no new risk on {scope}"
+        return f"no new risk on {scope}, closing {', '.join(closed) or 'nothing: nothing is held'}"
+
     def _judged(self, intent: Intent, index: int, guard: Guard | None) -> Approved | Refusal:
         if self.latched is not None and not self.halted:
             self.halted = self.latched()
@@ -159,6 +192,9 @@ class OrderDesk(Strategy):
         answer = judge(intent, view, self.mandate.limits, guard)
         if self.halted and isinstance(answer, Approved) and not answer.reducing:
             return Refusal("halt", 1.0, 0.0, self.halted)
+        by_hand = self.halts.over(intent.instrument_id)
+        if by_hand is not None and isinstance(answer, Approved) and not answer.reducing:
+            return Refusal("halt", 1.0, 0.0, by_hand.reason)
         return answer
 
     @property
@@ -421,6 +457,15 @@ class OrderDesk(Strategy):
             profit: Any = getattr(event, "realized_pnl", None)
             if isinstance(event, PositionClosed) and profit is not None:
                 self._closed.append(float(profit.as_decimal() + self.funding.close(index)))
+            self._close_flattened(index)
+
+    def _close_flattened(self, index: int) -> None:
+        """Close what is held where a person has flattened, also what a fill brought in afterwards; once at a time."""
+        by_hand = self.halts.over(self.mandate.instruments[index].instrument_id)
+        if by_hand is None or not by_hand.flatten or self.account.quantity[index] == 0.0:
+            return
+        if not any(other == index for other, _ in self._on_their_way.values()):
+            self._flatten(index)
 
     @guarded
     def on_order_denied(self, event: Any) -> None:

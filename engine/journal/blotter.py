@@ -158,6 +158,14 @@ class Blotter:
         for values in (quantity, exposure, target, close):
             self._rows.frombytes(values.tobytes())
 
+    def turns_from(self, number: int) -> list[tuple[int, list[float]]]:
+        """Return the equity rows from the given one on: event time, and the values in the order of `equity_table`."""
+        width = 3 + 4 * len(self.instruments)
+        return [
+            (self._times[index], self._rows[index * width : (index + 1) * width].tolist())
+            for index in range(number, len(self._times))
+        ]
+
     def orders_table(self) -> pa.Table:
         """Orders in the order in which they were decided."""
         return _table(Order, list(self.orders.values()))

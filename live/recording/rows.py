@@ -19,6 +19,7 @@ from nautilus_trader.model import (
 )
 
 from engine.contract.errors import DataError, broken
+from strategies.steering import Verb
 
 
 class Deadline(NamedTuple):
@@ -62,13 +63,36 @@ class Assigned(NamedTuple):
     why: str
 
 
+class Control(NamedTuple):
+    """A person's word to the running session: `verb` is `halt`, `flatten` or `resume`, as `strategies.steering` has it.
+
+    Attributes
+    ----------
+    id
+        Of the request that it came from.
+    control
+        What a resume clears; "" for everything in the scope.
+    """
+
+    ts_init: int
+    ts_event: int
+    id: str
+    verb: Verb
+    scope: str
+    control: str
+    by: str
+    reason: str
+
+
 class Past(NamedTuple):
     """A bar of the exchange's history, fetched to warm up; its turn decides nothing."""
 
     bar: Bar
 
 
-Received = Bar | QuoteTick | MarkPriceUpdate | FundingRateUpdate | Past | Deadline | DecideAfter | Halt | Assigned
+Received = (
+    Bar | QuoteTick | MarkPriceUpdate | FundingRateUpdate | Past | Deadline | DecideAfter | Halt | Assigned | Control
+)
 Row = list[Any]
 
 
@@ -91,6 +115,8 @@ def to_row(item: Received) -> Row:
         return ["halt", *item]
     if isinstance(item, Assigned):
         return ["assigned", *item]
+    if isinstance(item, Control):
+        return ["control", *item]
     return ["deadline" if isinstance(item, Deadline) else "decide_after", *head]
 
 
@@ -128,6 +154,8 @@ def from_row(row: Row) -> Received:
             case "assigned":
                 document, by, why = rest
                 return Assigned(ts_init, ts_event, document, by, why)
+            case "control":
+                return Control(ts_init, ts_event, *rest)
             case "decide_after":
                 return DecideAfter(ts_init, ts_event)
     except (ValueError, TypeError, IndexError) as error:

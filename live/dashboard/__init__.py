@@ -1,0 +1,1 @@
+"""The dashboard: reads run folders and writes controls, from a process of its own."""
