@@ -138,6 +138,22 @@ def decode(raw: Raw) -> Floats:
     return np.where(negative, -values, values)
 
 
+def undoubled(values: Floats, most: int = 8) -> Floats:
+    """Undo the second rounding of `decode`: the nearest float64 of the decimal, of the fewest places up to `most`, that decodes to a value.
+
+    A volume of 32570455 decodes to 32570455.000000004; told to somebody who rounds it again, it would become another one. A value for which
+    no decimal is found comes back as it is.
+    """
+    found, left = values.copy(), np.ones(len(values), dtype=bool)
+    for decimals in range(most + 1):
+        units = np.rint(values * 10.0**decimals)
+        hit = left & (units * 10.0 ** (SCALE - decimals) / 10.0**SCALE == values)
+        found[hit], left = units[hit] / 10.0**decimals, left & ~hit
+        if not left.any():
+            break
+    return found
+
+
 def decimals_needed(values: Floats, most: int = 8) -> tuple[int, int]:
     """Smallest number of decimals that reproduces every value, up to `most`, then how many values still need more."""
     left = values

@@ -25,7 +25,7 @@ from live.adapter.execution import CcxtExecutionClientFactory, CcxtExecutionConf
 from live.adapter.provider import CcxtInstrumentProvider
 from live.deadman import hold
 from live.node import Client
-from live.recording.rows import Received
+from live.recording.rows import Deadline, Received
 from live.venue import OwnRehearsal, Venue
 from strategies.assembly import Assembly
 
@@ -62,7 +62,8 @@ class ExchangeConnection:
         self._stack = contextlib.AsyncExitStack()
         self._client: Any = None
         self._hear: Callable[[Received], None] | None = None
-        self._quotes = self._bars = 0
+        self._quotes = self._bars = self._closed_ns = 0
+        self._settled_ns: dict[str, int] = {}
 
     async def __aenter__(self) -> "ExchangeConnection":
         config = self.config
@@ -122,9 +123,14 @@ class ExchangeConnection:
         self._hear = hear
 
     def received(self, item: Any) -> None:
-        """Take in what the adapter received."""
+        """Take in what the adapter received; a rate that is announced behind its settlement is old."""
+        if isinstance(item, FundingRateUpdate):
+            settled_ns = self._settled_ns.get(str(item.instrument_id), -1)
+            if (item.next_funding_ns or 0) <= settled_ns:
+                return
         self._quotes += isinstance(item, QuoteTick)
-        self._bars += isinstance(item, Bar)
+        if isinstance(item, Bar):
+            self._bars, self._closed_ns = self._bars + 1, max(self._closed_ns, item.ts_event)
         if self._hear is not None:
             self._hear(item)
 
@@ -170,6 +176,13 @@ class ExchangeConnection:
                 await self._settled_rates()
             await self._until(self._arrival(quotes + moved.quotes, bars + moved.bars))
             await self._until(settled)
+            if moved.whole and 0 < self._bars - bars < len(self.specs):
+                await self._missed(settled)
+
+    async def _missed(self, settled: Callable[[], bool]) -> None:
+        """End the turn of a time whose bars are all published, and not of all instruments: no later quote may come before its decisions."""
+        self.received(Deadline(self._closed_ns, self._closed_ns))
+        await self._until(settled)
 
     async def _settled_rates(self) -> None:
         """Ask for the rate that is settled now: a stepped exchange announces none ahead, as a tape does not know its future."""
@@ -181,6 +194,7 @@ class ExchangeConnection:
                 rate, due_ns = Decimal(str(one["fundingRate"])), int(one["timestamp"]) * MS
                 made = FundingRateUpdate(to.instrument_id, rate, due_ns - 1, now_ms * MS, next_funding_ns=due_ns)
                 self.received(made)
+                self._settled_ns[name] = due_ns
 
     def _arrival(self, quotes: int, bars: int) -> Callable[[], bool]:
         return lambda: self._quotes >= quotes and self._bars >= bars

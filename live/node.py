@@ -67,6 +67,7 @@ def node_of(
     data: Client,
     execution: Client | None = None,
     log: Path | None = None,
+    engine: LiveExecutionEngineConfig | None = None,
 ) -> LiveNode:
     """Build a node.
 
@@ -78,9 +79,11 @@ def node_of(
         The execution client; None means the simulated venue.
     log
         File for the engine's warnings and errors; None keeps none.
+    engine
+        Settings of the execution engine; None: those of the session's mode.
     """
     venue = assembly.strategy.mandate.instruments[0].venue
-    builder = LiveNodeBuilder.from_config("HURACAN", _node_config(execution is not None, log))
+    builder = LiveNodeBuilder.from_config("HURACAN", _node_config(execution is not None, log, engine))
     builder = builder.add_data_client(venue, data.factory, data.config)
     if execution is not None:
         builder = builder.add_exec_client(venue, execution.factory, execution.config)
@@ -94,7 +97,7 @@ def node_of(
     return node
 
 
-def _node_config(live: bool, log: Path | None) -> LiveNodeConfig:
+def _node_config(live: bool, log: Path | None, engine: LiveExecutionEngineConfig | None) -> LiveNodeConfig:
     writer = None if log is None else FileWriterConfig(directory=str(log.parent), file_name=log.stem)
     logging = LoggerConfig(
         stdout_level=LogLevel.OFF,
@@ -102,7 +105,7 @@ def _node_config(live: bool, log: Path | None) -> LiveNodeConfig:
         file_config=writer,
         is_colored=False,
     )
-    execution = execution_engine_settings() if live else LiveExecutionEngineConfig(reconciliation=False)
+    usual = execution_engine_settings() if live else LiveExecutionEngineConfig(reconciliation=False)
     return LiveNodeConfig(
         environment=Environment.LIVE if live else Environment.SANDBOX,
         trader_id=TraderId(TRADER),
@@ -110,7 +113,7 @@ def _node_config(live: bool, log: Path | None) -> LiveNodeConfig:
         timeout_disconnection_secs=10 if live else 1,
         delay_post_stop_secs=0.1,
         risk_engine=LiveRiskEngineConfig(max_order_submit_rate=SUBMIT_RATE),
-        exec_engine=execution,
+        exec_engine=engine or usual,
         portfolio=PortfolioConfig(use_mark_prices=True),
     )
 

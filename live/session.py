@@ -26,6 +26,7 @@ from live.feeding import Feeder, Line
 from live.following import Follower
 from live.monitoring.board import Board, Origin
 from live.node import Running, check_components, node_of
+from live.recording.answers import record_answers, record_positions
 from live.recording.heard import Heard
 from live.recording.rows import Control, Deadline, DecideAfter, Halt, Past, Received
 from live.recording.series import Series
@@ -141,6 +142,7 @@ class Session:
                 assembly = self._assemble(connection)
                 if self.terms.mode == "live":
                     connection.arm(assembly)
+                    record_answers(assembly, tape)
                 log = terms.folder / LOG
                 with _Signals(self):
                     async with Running(
@@ -208,6 +210,8 @@ class Session:
             self.terms.say(f"played {feeder.events:,} events again, {len(self.journal):,} decisions came as stored")
         feeder.tape = tape
         feeder.steered = self._steered
+        if self.terms.mode == "live":
+            record_positions(assembly, tape)
         line = Line(feeder, config.live.turn_patience_secs)
 
         def heard(item: Received) -> None:

@@ -19,11 +19,12 @@ REHEARSAL_KEY, REHEARSAL_SECRET = "HURACAN_REHEARSAL_KEY", "HURACAN_REHEARSAL_SE
 
 
 class Moved(NamedTuple):
-    """What a step of a stepped exchange published of the instruments of the session."""
+    """What a step of a stepped exchange published of the instruments of the session; `whole`: all of its time."""
 
     quotes: int
     bars: int
     funding: bool
+    whole: bool = False
 
 
 class Stepped(Protocol):
@@ -195,17 +196,17 @@ class OwnRehearsal:
         return self.exchange.session()
 
     async def step(self) -> Moved | None:
-        """Play one event."""
+        """Play one event where orders rest at the exchange, else all events of one time: nothing is decided between them."""
         from live.rehearsal.tape import Candle, FundingRate, Quote
 
-        played = await self.exchange.step(1)
+        played = await (self.exchange.step(1) if self.private else self.exchange.moment())
         if not played:
             return None
-        event = played[0]
-        mine = event.market == self._config.live.market and self._instrument(event) in self._names
-        quotes = mine and isinstance(event, Quote)
-        bars = mine and isinstance(event, Candle) and event.closed
-        return Moved(int(quotes), int(bars), mine and isinstance(event, FundingRate))
+        market = self._config.live.market
+        mine = [event for event in played if event.market == market and self._instrument(event) in self._names]
+        quotes = sum(isinstance(event, Quote) for event in mine)
+        bars = sum(isinstance(event, Candle) and event.closed for event in mine)
+        return Moved(quotes, bars, any(isinstance(event, FundingRate) for event in mine), not self.private)
 
     def _instrument(self, event: Any) -> str:
         reel = self.exchange.exchange.reels[(event.market, event.symbol)]

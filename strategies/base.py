@@ -5,7 +5,7 @@ send an order all the same, by whatever way Nautilus offers, the gate stands the
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -71,6 +71,13 @@ class GatedStrategy(OrderDesk):
         What may be traded, and how.
     parameters
         The keys beside `strategy.name` in the configuration; each subclass checks its own.
+
+    Attributes
+    ----------
+    answered
+        Called with every event of an order.
+    worth
+        Asked for the equity at a turn's event time, with the function that values the account; None: that function alone.
     """
 
     name = "strategy"
@@ -95,6 +102,8 @@ class GatedStrategy(OrderDesk):
         self._allowed_for: bytes | None = None
         self._json = msgspec.json.Encoder()
         self.delay: Delay | None = None
+        self.answered: Callable[[Any], None] | None = None
+        self.worth: Callable[[int, Callable[[], float]], float] | None = None
 
     def state(self) -> dict[str, Any]:  # type: ignore[override]
         """Return everything that `restore` needs at the end of a turn; a subclass adds what it remembers.
@@ -152,6 +161,11 @@ class GatedStrategy(OrderDesk):
             for instrument_id, spec in zip(self.instrument_ids, self.mandate.instruments):
                 if spec.kind == "perpetual":
                     self.subscribe_funding_rates(instrument_id)
+
+    def on_order_event(self, event: Any) -> None:
+        """Let whoever records the session hear what the venue answered."""
+        if self.answered is not None:
+            self.answered(event)
 
     @guarded
     def on_turn(self, turn: Turn) -> None:
@@ -335,7 +349,8 @@ class GatedStrategy(OrderDesk):
     def _equity(self, turn: Turn) -> float:
         """Equity of the account at a turn, asked for once: nothing is filled while a turn is being heard."""
         if turn.seq != self._valued[0]:
-            self._valued = (turn.seq, self._value())
+            value = self._value() if self.worth is None else self.worth(turn.ts_event, self._value)
+            self._valued = (turn.seq, value)
         return self._valued[1]
 
     def _value(self) -> float:

@@ -20,6 +20,7 @@ from nautilus_trader.model import (
 )
 
 from catalogs.arrays import Bars, Funding, read_bars, read_funding
+from catalogs.columns import undoubled
 from catalogs.manifest import read_manifest
 from catalogs.storage import bar_type
 from engine.contract.calendar import bar_ns, iso
@@ -135,14 +136,14 @@ def _streams(part: InstrumentMarket, fill: str, half_spread_bps: float) -> list[
     instrument_id, decimals = InstrumentId.from_str(spec.instrument_id), spec.price_precision
     kind = BarType.from_str(bar_type(spec.instrument_id, bars.bar))
     size = Quantity(QUOTE_SIZE, spec.size_precision)
+    volume = undoubled(bars.volume)
 
     def price(value: float) -> Price:
         return Price(value, decimals)
 
     def make_bars(low: int, high: int) -> list[Bar]:
-        rows = zip(
-            *(getattr(bars, name)[low:high].tolist() for name in ("open", "high", "low", "close", "volume", "ts_close"))
-        )
+        prices = (getattr(bars, name)[low:high].tolist() for name in ("open", "high", "low", "close"))
+        rows = zip(*prices, volume[low:high].tolist(), bars.ts_close[low:high].tolist())
         return [
             Bar(kind, price(o), price(h), price(lo), price(c), Quantity(v, VOLUME_PRECISION), ts, ts)
             for o, h, lo, c, v, ts in rows

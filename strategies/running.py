@@ -21,6 +21,7 @@ from engine.evaluation.metrics import EquityCurve, Fills, compute_metrics, simpl
 from engine.evaluation.report import write_report
 from engine.journal import run as folder_format
 from engine.journal.blotter import Blotter
+from engine.journal.certificate import adopt
 from engine.journal.resumed import ResumedJournal
 from engine.journal.store import Store
 from engine.policy.session import PolicySession
@@ -239,6 +240,7 @@ def write(
         **{name: known[name] for name in IN_MANIFEST},
     }
     folder_format.write_json(folder / folder_format.MANIFEST, manifest)
+    adopt(folder, folder.parent)
     write_report(folder)
     return {
         "run_id": run_id,
@@ -289,6 +291,7 @@ def decider(run_id: str, mode: str, config: Config, session: PolicySession | Non
         "policy_digest": None if session is None else session.manifest.digest,
         "contract_digest": None if session is None else session.manifest.contract_digest,
         "action": None if session is None else session.contract.action.kind,
+        "inference": None if session is None else session.inference,
         "config_sha256": sha256(config),
         "code_version": code_version(),
     }

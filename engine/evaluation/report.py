@@ -78,6 +78,7 @@ def _facts(run: RunTables) -> str:
         ("decisions", f"{manifest['decisions']:,}"),
         ("decisions hash", f"<code>{text(manifest['decisions_sha256'])}</code>"),
         ("code", f"<code>{text(manifest['code_version'])}</code>"),
+        ("parity", run.proven),
     ]
     covered = coverage_table(manifest["coverage"], manifest["datasets"], run.config["universe"]["bar"])
     return facts_beside(rows, run.config) + covered

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.contract.calendar import bars_per_year
 from engine.evaluation.metrics import simple_returns
+from engine.evaluation.proven import proven
 from engine.evaluation.samples import NO_DEVIATION
 from engine.evaluation.sharpe import LEAST, estimate
 from engine.journal import run as folder_format
@@ -38,6 +39,8 @@ class RunTables:
         What the breaker tripped, released and reset, in order; empty where it did nothing.
     name
         The policy, or the rule where there is none.
+    proven
+        HTML: what its certificate of parity proves.
     curves
         Name to (decision times int64 (n,), equity float64 (n,)); the run first, then its baselines.
     """
@@ -61,6 +64,7 @@ class RunTables:
         names = np.array(beside["baseline"].to_pylist(), dtype=object)
         ts, values = beside["ts_event"].to_numpy(), beside["equity"].to_numpy()
         self.name: str = self.manifest["policy"] or self.manifest["strategy"]
+        self.proven = proven(folder, self.manifest)
         self.curves = {self.name: (self.ts, self.equity["equity"].to_numpy())}
         self.curves |= {name: (ts[names == name], values[names == name]) for name in self.baselines}
 

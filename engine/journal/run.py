@@ -19,6 +19,8 @@ JOURNAL, ORDERS, FILLS, EQUITY, BASELINES = (
 )
 LOG = "log.txt"
 BREAKER = "breaker.parquet"
+CERTIFICATE = "parity.json"
+"""Of a run that was proven: see `engine.journal.certificate`."""
 STORE = "journal.sqlite"
 """Journal and states of a session that is still running, or that was killed."""
 UNFINISHED = ".partial"

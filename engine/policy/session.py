@@ -1,7 +1,7 @@
 """The ONNX session of a policy: verified when loaded, one thread, one batched inference a turn."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 from engine.contract.errors import PolicyError, broken
 from engine.contract.observation import Contract
 from engine.policy.manifest import GOLDEN, GRAPH, PolicyManifest, read
+
+THREADS = 1
+"""Of one inference: answers can change in their last bit with the number of threads."""
+
+PROVIDERS = ("CPUExecutionProvider",)
 
 GOLDEN_TOLERANCE = 1e-4
 """Largest absolute difference allowed in logits, value and confidence; actions must be equal."""
@@ -44,12 +49,12 @@ class PolicySession:
         self.manifest: PolicyManifest = read(folder)
         self.contract: Contract = self.manifest.contract
         options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
+        options.intra_op_num_threads = THREADS
+        options.inter_op_num_threads = THREADS
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(str(folder / GRAPH), options, providers=list(PROVIDERS))
         except Exception as error:
             raise PolicyError(
                 broken(GRAPH, "be a graph that onnxruntime loads", str(error).splitlines()[0], str(folder))
@@ -62,6 +67,17 @@ class PolicySession:
     def name(self) -> str:
         """`NAME@VERSION`."""
         return f"{self.manifest.name}@{self.manifest.version}"
+
+    @property
+    def inference(self) -> dict[str, Any]:
+        """What computes the answers, as the session itself says: library, providers, threads."""
+        options = self._session.get_session_options()
+        return {
+            "library": f"onnxruntime {ort.__version__}",
+            "providers": self._session.get_providers(),
+            "intra_op_threads": options.intra_op_num_threads,
+            "inter_op_threads": options.inter_op_num_threads,
+        }
 
     def __call__(self, inputs: dict[str, NDArray[np.float32]]) -> Inference:
         """Answer a batch.

@@ -35,6 +35,9 @@ MS = 1_000_000
 MOST = 1_000_000_000
 """Largest size that is told: some venues quote without a limit."""
 
+MOST_VOLUME = 34_000_000_000_000
+"""Largest volume that NautilusTrader can hold: an hour of a cheap coin is thousands of millions."""
+
 
 class Rounding:
     """Prices and sizes of one instrument.
@@ -67,7 +70,7 @@ def money(amount: Decimal, code: str) -> Money:
 
 def volume(value: float) -> Quantity:
     """Return a bar's volume, with the decimals that it has in a back test: policies see it."""
-    return Quantity(min(value, MOST), VOLUME_PRECISION)
+    return Quantity(min(value, MOST_VOLUME), VOLUME_PRECISION)
 
 
 def bar_of(row: Row, bar_type: BarType, to: Rounding, bar_ms: int, ts_init: int) -> Bar:

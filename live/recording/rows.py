@@ -84,15 +84,53 @@ class Control(NamedTuple):
     reason: str
 
 
+class Answer(NamedTuple):
+    """What a venue answered to an order, as the strategy of a live session heard it.
+
+    Attributes
+    ----------
+    bars, quotes
+        Counts of what the strategy had heard by then: an answer can be written behind a bar and be heard before it.
+    event
+        Name of the event's class, `OrderFilled`.
+    values
+        Its own plain values.
+    """
+
+    ts_init: int
+    ts_event: int
+    bars: int
+    quotes: int
+    event: str
+    values: dict[str, Any]
+
+
+class Worth(NamedTuple):
+    """Equity of a live account at a turn, as the venue's balances and the positions made it."""
+
+    ts_init: int
+    ts_event: int
+    equity: float
+
+
+class Taken(NamedTuple):
+    """A position that the venue held when a live session began."""
+
+    ts_init: int
+    ts_event: int
+    instrument_id: str
+    quantity: float
+
+
 class Past(NamedTuple):
     """A bar of the exchange's history, fetched to warm up; its turn decides nothing."""
 
     bar: Bar
 
 
-Received = (
-    Bar | QuoteTick | MarkPriceUpdate | FundingRateUpdate | Past | Deadline | DecideAfter | Halt | Assigned | Control
-)
+Named = Halt | Assigned | Control | Answer | Worth | Taken
+Received = Bar | QuoteTick | MarkPriceUpdate | FundingRateUpdate | Past | Deadline | DecideAfter | Named
+NAMED: dict[str, Any] = {kind.__name__.lower(): kind for kind in (Halt, Assigned, Control, Answer, Worth, Taken)}
 Row = list[Any]
 
 
@@ -111,12 +149,8 @@ def to_row(item: Received) -> Row:
         return ["mark", *head, str(item.instrument_id), str(item.value)]
     if isinstance(item, FundingRateUpdate):
         return ["funding", *head, str(item.instrument_id), str(item.rate), item.next_funding_ns]
-    if isinstance(item, Halt):
-        return ["halt", *item]
-    if isinstance(item, Assigned):
-        return ["assigned", *item]
-    if isinstance(item, Control):
-        return ["control", *item]
+    if isinstance(item, Named):
+        return [type(item).__name__.lower(), *item]
     return ["deadline" if isinstance(item, Deadline) else "decide_after", *head]
 
 
@@ -149,15 +183,11 @@ def from_row(row: Row) -> Received:
                 return FundingRateUpdate(instrument_id, rate, ts_event, ts_init, next_funding_ns=rest[2])
             case "deadline":
                 return Deadline(ts_init, ts_event)
-            case "halt":
-                return Halt(ts_init, ts_event, rest[0], rest[1])
-            case "assigned":
-                document, by, why = rest
-                return Assigned(ts_init, ts_event, document, by, why)
-            case "control":
-                return Control(ts_init, ts_event, *rest)
             case "decide_after":
                 return DecideAfter(ts_init, ts_event)
+            case _ if kind in NAMED:
+                made: Named = NAMED[kind](ts_init, ts_event, *rest)
+                return made
     except (ValueError, TypeError, IndexError) as error:
         raise DataError(broken("recorded row", "follow its format", f"{row!r} ({error})")) from error
     raise DataError(broken("recorded row", "be of a known kind", row[0]))

@@ -65,6 +65,21 @@ def _cut(path: Path) -> None:
         os.truncate(path, size - (len(tail) - whole))
 
 
+def tape_path(folder: Path) -> Path:
+    """Return the file that a session's tape is in.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    """
+    plain, packed = folder / TAPE, folder / PACKED
+    path = packed if packed.is_file() else plain
+    if not path.is_file():
+        raise DataError(broken("run", f"hold {PACKED}", "without one", str(folder), "paper and live sessions have one"))
+    return path
+
+
 def read_tape(folder: Path) -> Iterator[Received]:
     """Yield what a session received, in order.
 
@@ -73,11 +88,8 @@ def read_tape(folder: Path) -> Iterator[Received]:
     DataError
         There is no tape, or a line is not a row; a last line that was cut off is left out.
     """
-    plain, packed = folder / TAPE, folder / PACKED
-    path = packed if packed.is_file() else plain
-    if not path.is_file():
-        raise DataError(broken("run", f"hold {PACKED}", "without one", str(folder), "paper and live sessions have one"))
-    with gzip.open(path, "rb") if path == packed else path.open("rb") as file:
+    path = tape_path(folder)
+    with gzip.open(path, "rb") if path.name == PACKED else path.open("rb") as file:
         for number, line in enumerate(file):
             if not line.endswith(b"\n"):
                 return

@@ -125,6 +125,20 @@ class RehearsalExchange:
         async with self._busy:
             return await self._step(count)
 
+    async def moment(self) -> list[TapeEvent]:
+        """Play every event of the next time, then let every client take them in; none at the end."""
+        async with self._busy:
+            ahead, played = self.exchange.next_ns, list[TapeEvent]()
+            while ahead is not None and self.exchange.next_ns == ahead:
+                event = self.exchange.play()
+                assert event is not None
+                played.append(event)
+            await self.settle()
+            if self.gate is not None:
+                for event in played:
+                    await self.gate(event)
+            return played
+
     async def turn(self) -> list[TapeEvent]:
         """Play up to and including the next time at which bars close."""
         async with self._busy:

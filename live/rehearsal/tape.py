@@ -2,13 +2,14 @@
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 
 from catalogs.arrays import Bars, Funding, Quotes, Trades, read_bars, read_funding, read_quotes, read_trades
+from catalogs.columns import undoubled
 from catalogs.manifest import read_manifest
 from engine.contract.calendar import bar_ns
 from engine.contract.config import Config
@@ -320,6 +321,7 @@ def _reel(config: Config, instrument: str) -> Reel:
     first = 0 if start_ns is None else int(np.searchsorted(bars.ts_open, start_ns))
     if first >= len(bars):
         read_bars(catalog, instrument, bar, start_ns, end_ns)
+    bars = replace(bars, volume=undoubled(bars.volume))
     terms = terms_of(bars.instrument, config.venue.leverage)
     low, high = int(bars.ts_open[first]), int(bars.ts_close[-1])
     funding = Funding(np.zeros(0, np.int64), np.zeros(0))

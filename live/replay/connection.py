@@ -10,7 +10,7 @@ from catalogs.instruments import nautilus_instrument
 from engine.contract.config import Config
 from engine.contract.instrument import InstrumentSpec
 from live.node import Client
-from live.recording.rows import Received
+from live.recording.rows import Deadline, Received
 from live.replay.client import ReplayConfig, ReplayFactory
 from strategies.assembly import Assembly
 from strategies.feed import Market, chunks
@@ -45,7 +45,22 @@ class CatalogConnection:
     def _received(self, config: Config, market: Market) -> Iterator[Any]:
         for lists in chunks(market, config.venue.fill, config.venue.half_spread_bps):
             items = (item for one in lists for item in one if not isinstance(item, MarkPriceUpdate))
-            yield from map(_announced, sorted(items, key=lambda item: item.ts_init))
+            yield from self._punctual(map(_announced, sorted(items, key=lambda item: item.ts_init)))
+
+    def _punctual(self, items: Iterator[Any]) -> Iterator[Any]:
+        """End a turn that lacks a bar before the first item of a later time: nobody waits for a bar that a catalog does not hold."""
+        closed_ns, came = 0, set[Any]()
+        for item in items:
+            if came and item.ts_init > closed_ns:
+                if len(came) < len(self.specs):
+                    yield Deadline(closed_ns, closed_ns)
+                came.clear()
+            if isinstance(item, Bar) and item.ts_event >= closed_ns:
+                closed_ns = item.ts_event
+                came.add(item.bar_type)
+            yield item
+        if 0 < len(came) < len(self.specs):
+            yield Deadline(closed_ns, closed_ns)
 
     async def __aenter__(self) -> "CatalogConnection":
         return self

@@ -114,7 +114,7 @@ def _position(told: Any) -> float:
         (("paper", "config.toml"), 'market = "usdm"\n', 2, "live.market must be usdm for perpetuals, was spot"),
         (("kill", "--all"), "", 2, "huracan kill --config CONFIG needs no session"),
         (("kill", "--reset", "--by", "ann"), "", 2, "--reset must be given with --config"),
-        (("verify", "parity"), "", 2, "CONFIG or --run must be given"),
+        (("verify", "parity"), "", 2, "CONFIG or --recorded must be given"),
     ],
 )
 def test_command_that_cannot_begin_says_why_and_what_helps(
@@ -148,7 +148,7 @@ def test_paper_starts_its_own_exchange_and_writes_the_back_tests_decisions(folde
     run = folder / "var" / "runs" / told["run_id"]
     assert json.loads((run / "manifest.json").read_text())["mode"] == "paper"
     assert len(read(run / "journal.parquet")) == told["decisions"]
-    assert huracan(folder, "verify", "parity", "--run", told["run_id"]).returncode == 0
+    assert huracan(folder, "verify", "parity", "--recorded", told["run_id"]).returncode == 0
     for path in run.rglob("*"):
         body = path.read_bytes() if path.is_file() else b""
         assert b"API_SECRET" not in body
@@ -333,4 +333,4 @@ def test_paper_session_that_was_killed_goes_on_and_ends_as_one_that_never_was(fo
     for key in ("decisions_sha256", "decisions", "orders", "refusals"):
         assert told[key] == expected[key], key
     assert told["run_id"] == "drill-0001"
-    assert huracan(folder, "verify", "parity", "--run", "drill-0001").returncode == 0
+    assert huracan(folder, "verify", "parity", "--recorded", "drill-0001").returncode == 0

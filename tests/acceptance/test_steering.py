@@ -11,7 +11,7 @@ from nautilus_trader.model import Bar
 
 from engine.journal.journal import Entry, read
 from engine.journal.run import JOURNAL
-from live.parity import session_parity
+from live.parity.recorded import prove_recorded
 from live.replay.connection import CatalogConnection
 from live.running import execute
 from live.steering import ask, read_controls
@@ -84,7 +84,7 @@ def test_halt_flatten_and_resume_act_on_their_scope_and_come_again_in_the_replay
     assert refused
     assert all(10 <= number < 20 or 30 <= number < 35 for number in refused)
     assert not any("halted by ann" in turns[number][ETH].gate for number in range(30, 40))
-    assert session_parity(folder).passed
+    assert prove_recorded(folder).passed
 
 
 def test_resume_clears_the_breaker_that_it_names_and_refuses_what_does_not_stand(tmp_path: Path) -> None:
@@ -101,4 +101,4 @@ def test_resume_clears_the_breaker_that_it_names_and_refuses_what_does_not_stand
     assert ("reset", "drawdown", "ann", "drill") in [
         (row["kind"], row["control"], row["by"], row["reason"]) for row in rows
     ]
-    assert session_parity(folder).passed
+    assert prove_recorded(folder).passed

@@ -13,7 +13,8 @@ from engine.journal.journal import read
 from engine.journal.run import JOURNAL, read_json
 from engine.policy.history import History
 from engine.policy.promotion import place
-from live.parity import parity, session_parity
+from live.parity.proving import prove
+from live.parity.recorded import prove_recorded
 from live.recording.rows import Assigned
 from live.recording.tape import read_tape
 from live.replay.connection import CatalogConnection
@@ -52,9 +53,9 @@ def test_scripted_changes_are_the_same_in_a_live_node_and_in_the_back_test(tmp_p
         {"at": start + dt.timedelta(hours=hour), "event": kind, "policy": str(other)} for hour, kind in kinds.items()
     ]
     events[2].pop("policy")
-    verdict = parity(configuration(tmp_path, 120, {"events": events}))
+    verdict = prove(configuration(tmp_path, 120, {"events": events}), through="catalog")
     assert (verdict.passed, verdict.first_difference) == (True, None)
-    assert verdict.checked >= 240
+    assert verdict.figures["decisions"] >= 240
 
 
 class Steered(CatalogConnection):
@@ -111,7 +112,7 @@ def test_session_goes_with_the_registry_and_its_tape_gives_every_swap_again(tmp_
     assert (folder / SHADOW).is_file()
     assert not list(folder.glob(f"{SHADOW_STORE}*"))
     assert read_json(folder / LIFECYCLE)["assignment"]["champion"]["policy"] == "trend@3"
-    verdict = session_parity(folder)
+    verdict = prove_recorded(folder)
     assert (verdict.passed, verdict.first_difference) == (True, None)
 
 

@@ -55,7 +55,7 @@ class BarCloser:
         self._rows: dict[int, Row] = {}
         self._closed_ms = -1
         self._since_ms = -1
-        self._doubtful_ms = -1
+        self._doubtful_ms = self._declared_ms = -1
         self._held = False
 
     @property
@@ -83,6 +83,7 @@ class BarCloser:
 
     def close_to(self, open_ms: int) -> list[Row]:
         """Return the open bars up to one that the venue declared closed, that one included."""
+        self._declared_ms = max(self._declared_ms, open_ms)
         return self._take(open_ms)
 
     def overdue(self, now_ms: int, grace_ms: int) -> int | None:
@@ -91,14 +92,15 @@ class BarCloser:
         return first if first >= 0 and now_ms >= first + self._bar_ms + grace_ms else None
 
     def settle(self, rows: Sequence[Row], now_ms: int) -> list[Row]:
-        """Take in rows that REST gave, which count more than streamed ones, and close those that a later row or long time has closed.
+        """Take in rows that REST gave, which count more than streamed ones; close those that a later row, the venue or time has closed.
 
         A bar without a row is left out when its time is over: nothing is invented.
         """
         self._keep(rows)
         past = now_ms - now_ms % self._bar_ms - self._bar_ms
         latest = max((row.open_ms for row in rows), default=-1)
-        known = max((row.open_ms for row in rows if row.open_ms <= past and row.open_ms < latest), default=-1)
+        sure = max(latest - 1, self._declared_ms)
+        known = max((row.open_ms for row in rows if row.open_ms <= past and row.open_ms <= sure), default=-1)
         newest = past if now_ms - past - self._bar_ms > self._patience_ms else known
         if newest < self._next_ms:
             return []

@@ -5,7 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from catalogs.columns import Rows, decimals_needed, decode, encode
+from catalogs.columns import Rows, decimals_needed, decode, encode, undoubled
 
 
 def as_integer(raw: np.ndarray) -> int:
@@ -86,3 +86,17 @@ def test_digest_changes_with_a_single_unit_of_a_single_value() -> None:
 def test_whole_numbers_beyond_a_float_word_are_kept() -> None:
     value = 3.0e18
     assert Decimal(as_integer(encode(np.array([value]), 8)[0])) == Decimal(value) * 10**16
+
+
+def test_value_that_was_rounded_twice_is_told_as_the_decimal_that_it_was() -> None:
+    """32570455 DOGE, an odd number above 2**24, is half-way between two float32: its noise of 4e-9 would choose one of them."""
+    told = np.array([32570455.0, 1538196260.0, 0.1, 12345.67891, 15229066811.0, 0.00000001, 447599616.7])
+    decoded = decode(encode(told, 8))
+    assert decoded[0] != told[0]
+    np.testing.assert_array_equal(undoubled(decoded), told)
+    np.testing.assert_array_equal(undoubled(told), told)
+
+
+def test_value_of_no_short_decimal_comes_back_as_it_is() -> None:
+    values = np.array([1.0 / 3.0, np.pi])
+    np.testing.assert_array_equal(undoubled(values), values)

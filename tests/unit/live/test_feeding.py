@@ -100,7 +100,7 @@ def test_component_that_raises_ends_the_session_and_its_journal_and_tape_stay(tm
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as apart:
         patch.setattr(module, "assemble", spying)
-        # A thread can have one node, and one that ended in an exception lives on in it; what this thread's sessions left dies here.
+        # A thread can have one node, and one that ended in an exception lives on in it. What others left is collected in their thread.
         gc.collect()
         apart.submit(play).result()
     (left,) = (tmp_path / "runs").glob(".*.partial")

@@ -88,3 +88,13 @@ def test_bar_that_rest_shows_without_a_later_one_is_not_believed_closed_by_the_c
     closer.hear([row(10)])
     assert closer.settle([row(10, 1.2)], 11 * M + 5_000) == []
     assert closer.settle([row(10, 1.3)], 11 * M + 10_001) == [row(10, 1.3)]
+
+
+def test_bar_behind_a_gap_that_the_venue_declared_closed_needs_no_later_row_when_rest_knows_it(closer):
+    closer.hear([row(10)])
+    assert closer.close_to(10 * M) == [row(10)]
+    closer.hear([row(12)])
+    assert closer.close_to(12 * M) == []
+    assert closer.waits
+    assert closer.settle([row(10), row(12)], 13 * M + 1) == [row(12)]
+    assert closer.last_ms == 12 * M
