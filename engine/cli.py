@@ -57,6 +57,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "verify export": ("models.commands.verify_export", "compare the exported graph with torch; look for collapse"),
     "verify env": ("models.commands.verify_env", "compare the training market with the engine, answer by answer"),
     "verify parity": ("live.commands.verify_parity", "hold a live node to the back test, decision by decision"),
+    "verify recovery": (
+        "live.commands.verify_recovery",
+        "kill sessions at sampled steps and hold them to one that was not",
+    ),
     "bench": ("strategies.commands.bench", "measure speed, as ratios within one run"),
     "bench live": ("live.commands.bench_live", "measure the way from a bar's close to the order at the exchange"),
     "bench service": ("live.commands.bench_service", "measure the inference service beside the direct session call"),

@@ -50,6 +50,8 @@ class ExchangeConnection:
     ----------
     session
         The adapter's session, open while this is entered.
+    gate
+        What is asked where orders leave; None where none does, and with the native client.
     """
 
     def __init__(self, config: Config, venue: Venue, notes: Path | None = None) -> None:
@@ -58,6 +60,7 @@ class ExchangeConnection:
         self.specs: tuple[InstrumentSpec, ...] = ()
         self.execution: Client | None = None
         self.venue = venue.document
+        self.gate: SecondGate | None = None
         self._notes = Notes(notes)
         self._stack = contextlib.AsyncExitStack()
         self._client: Any = None
@@ -104,7 +107,17 @@ class ExchangeConnection:
         leverage = {} if config.live.market == "spot" else dict.fromkeys(names, config.venue.leverage)
         orders = CcxtExecutionConfig(session=self.session, instrument_ids=names, gate=gate, leverage=leverage)
         self.execution = Client(CcxtExecutionClientFactory, orders)
-        self.data.config.gate = gate
+        self.data.config.gate = self.gate = gate
+
+    def unified(self, instrument_id: str) -> str:
+        """Return ccxt's symbol of an instrument."""
+        return self._provider.unified(instrument_id)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the account is about to be asked for again, since something changed it."""
+        client = None if self.execution is None else getattr(self.execution.config, "client", None)
+        return client is not None and client.account_behind
 
     def links(self) -> dict[str, int]:
         """Return the links to the exchange and the last sign of life of each, its time, UTC ns."""

@@ -22,6 +22,7 @@ from live.checks import Check
 from live.control import read_latch
 from live.deadman import has_timer
 
+AGAINST_LOCAL = "venue against local state"
 NS_PER_DAY = 86_400_000_000_000
 LOT_SLACK = 0.5
 """Positions that differ by less than so many lots are equal."""
@@ -182,13 +183,11 @@ def _state(found: Found, local: Local | None) -> Check:
     ]
     source = "no session before" if local is None else f"run {local.run_id}"
     if differ:
-        return Check("venue against local state", False, f"{'; '.join(differ)} ({source})")
+        return Check(AGAINST_LOCAL, False, f"{'; '.join(differ)} ({source})")
     if found.orders and (local is None or local.finished):
-        return Check(
-            "venue against local state", False, f"{len(found.orders)} open orders: {found.orders[0]} ({source})"
-        )
+        return Check(AGAINST_LOCAL, False, f"{len(found.orders)} open orders: {found.orders[0]} ({source})")
     held = _listed(found.positions) if found.positions else "flat"
-    return Check("venue against local state", True, f"{held}, {len(found.orders)} open orders ({source})")
+    return Check(AGAINST_LOCAL, True, f"{held}, {len(found.orders)} open orders ({source})")
 
 
 def last_session(config: Config, root: Path) -> Local | None:
@@ -224,10 +223,10 @@ def _killed(folder: Path, config: Config) -> dict[str, float]:
     if not (folder / STORE).is_file():
         return {}
     with Store(folder / STORE) as store:
-        saved = store.load("strategy")
-    if saved is None:
+        saved = [one for name in store.components() if (one := store.load(name)) is not None and "account" in one.state]
+    if not saved:
         return {}
-    held = saved.state["account"]["quantity"]
+    held = saved[0].state["account"]["quantity"]
     return dict(zip(config.universe.instruments, map(float, held)))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import pyarrow.parquet as pq
 
 from engine.contract.calendar import iso
 from engine.contract.config import Config, dump, load
@@ -89,15 +90,20 @@ def resume(
     runs: Path = folder_format.RUNS,
     bars: int | None = None,
     say: Say = lambda _: None,
+    mode: Mode = "paper",
+    adopt: bool = False,
 ) -> tuple[Path, dict[str, Any]]:
-    """Go on with a paper session that was killed: its tape first, held to what it stored, then the exchange.
+    """Go on with a session that was killed.
 
-    Bars that closed meanwhile only warm up.
+    Paper: its tape is played first, held to what it stored, then the exchange; bars that closed meanwhile only warm up. Live: the stored
+    states, held to the venue by the rules of `live.recovery`.
 
     Parameters
     ----------
     connect
         Makes the connection for the run's own configuration.
+    adopt
+        Live: take over a position that nothing explains, instead of refusing to start.
 
     Returns
     -------
@@ -106,21 +112,49 @@ def resume(
     Raises
     ------
     UsageError
-        There is no such unfinished paper session, or a process is at it.
+        There is no such unfinished session of this mode, or a process is at it.
+    CheckFailed
+        Live: the account is halted, or the venue differs in a way that no rule resolves.
     engine.journal.resumed.ReplayDiffers
         A decision or a state did not come again; the run stays as it was.
     """
+    config, document = configuration_of(run_id, mode, runs), dict[str, Any]()
     staged = folder_format.find_unfinished(run_id, runs)
-    begun = folder_format.read_json(staged / folder_format.MANIFEST)
-    if begun["mode"] != "paper":
-        raise UsageError(broken(f"run {run_id}", "be a paper session", begun["mode"]))
-    config, document = load(staged / folder_format.CONFIG), {}
+    if not (staged / folder_format.STORE).is_file() and (staged / folder_format.REPORT).is_file():
+        return folder_format.finish_run(staged, lambda _folder, _id: document.update(_told(staged))), document
     policy = load_session(config)
 
     def fill(folder: Path, name: str) -> None:
-        document.update(_carry_out(folder, name, config, policy, connect(config), "paper", runs, bars, say, None, True))
+        document.update(
+            _carry_out(folder, name, config, policy, connect(config), mode, runs, bars, say, None, True, adopt)
+        )
 
     return folder_format.finish_run(staged, fill), document
+
+
+def _told(folder: Path) -> dict[str, Any]:
+    """What the command prints of a session whose folder was written whole, and which was killed before it had its name."""
+    manifest = folder_format.read_json(folder / folder_format.MANIFEST)
+    kept = {key: manifest[key] for key in ("run_id", "decisions", "decisions_sha256", "mode", "stopped", "positions")}
+    orders = pq.read_metadata(folder / folder_format.ORDERS).num_rows
+    more = {"orders": orders, "refusals": sum(manifest["refusals"].values())}
+    return kept | more | folder_format.read_json(folder / folder_format.METRICS)
+
+
+def configuration_of(run_id: str, mode: Mode, runs: Path = folder_format.RUNS) -> Config:
+    """Return the configuration that an unfinished session was started with.
+
+    Raises
+    ------
+    UsageError
+        There is no such unfinished session, or it is of another mode.
+    """
+    staged = folder_format.find_unfinished(run_id, runs)
+    begun = folder_format.read_json(staged / folder_format.MANIFEST)
+    if begun["mode"] != mode:
+        remedy = f"huracan {begun['mode']} --resume {run_id}"
+        raise UsageError(broken(f"run {run_id}", f"be a {mode} session", begun["mode"], remedy=remedy))
+    return load(staged / folder_format.CONFIG)
 
 
 def _carry_out(
@@ -135,6 +169,7 @@ def _carry_out(
     say: Say,
     ledger: Ledger | None,
     resumed: bool = False,
+    adopt: bool = False,
 ) -> dict[str, Any]:
     config = pinned(config, policy)
     latch = latch_of(config.live, runs) if mode == "live" else folder / HALT
@@ -154,12 +189,9 @@ def _carry_out(
         write_control(folder, _control(run_id, config, connection, mode, latch))
         say(f"run {run_id}: {mode} on {_where(config)}, {', '.join(config.universe.instruments)}")
 
-    with (
-        Store(folder / folder_format.STORE, every_row=mode == "live") as store,
-        shadow_journal(folder, config) as shadow,
-    ):
-        terms = Terms(mode, run_id, folder, latch, bars, say, ready, resumed, shadow)
-        journal = ResumedJournal(store) if resumed else StoredJournal(store)
+    with Store(folder / folder_format.STORE) as store, shadow_journal(folder, config) as shadow:
+        terms = Terms(mode, run_id, folder, latch, bars, say, ready, resumed, shadow, adopt)
+        journal = ResumedJournal(store) if resumed and mode == "paper" else StoredJournal(store)
         session = Session(config, policy, connection, journal, terms)
         outcome = asyncio.run(session.run())
         positions = _kept_flat(config, connection, run_id, mode, latch, say, _positions(outcome))

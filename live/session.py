@@ -11,17 +11,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from nautilus_trader.model import Bar
 
 from catalogs.storage import bar_type
 from engine.contract.calendar import iso
 from engine.contract.config import Config
+from engine.contract.errors import UsageError
 from engine.contract.messages import Turn
 from engine.journal.journal import Journal
+from engine.journal.order_log import OrderLog
 from engine.journal.run import LOG
+from engine.journal.store import StoredJournal
 from engine.policy.session import PolicySession
 from live.connection import Connection
 from live.control import Halted, read_latch
 from live.drifting import DriftFile
+from live.exchange import ExchangeConnection
 from live.feeding import Feeder, Line
 from live.following import Follower
 from live.monitoring.board import Board, Origin
@@ -31,6 +36,8 @@ from live.recording.heard import Heard
 from live.recording.rows import Control, Deadline, DecideAfter, Halt, Past, Received
 from live.recording.series import Series
 from live.recording.tape import Tape, last_close, read_tape
+from live.recovery.catching_up import catch_up
+from live.recovery.resuming import Recovery
 from live.steering import Inbox, answer
 from strategies import signals
 from strategies.assembly import Assembly, assemble, warm_up_bars
@@ -40,6 +47,9 @@ NEVER = 2**62
 WATCH_SECS = 0.2
 CLOSING_SECS = 10.0
 """How long a stop waits for positions to be closed."""
+
+CLOSE_AGAIN = 3
+"""How often a stop that closes positions closes what is left, since an order was filled while it closed."""
 
 ABANDON_SECS = 2.0
 """What cancels need to reach the venue when a session fails."""
@@ -68,9 +78,11 @@ class Terms:
     before
         Called with the assembly before the node runs.
     resumed
-        Whether the folder holds the tape of a session that was killed, which is played first.
+        Whether the folder holds what a session that was killed left: of paper its tape is played first, of live its states are restored.
     shadow
         Where decisions of candidates are written; None keeps them in memory.
+    adopt
+        Whether a live session that goes on takes over a position that nothing explains.
     """
 
     mode: Literal["paper", "live"]
@@ -82,6 +94,7 @@ class Terms:
     before: Callable[[Assembly], None] = lambda _: None
     resumed: bool = False
     shadow: Journal | None = None
+    adopt: bool = False
 
 
 class Session:
@@ -119,6 +132,7 @@ class Session:
         self._drift = DriftFile(terms.folder, config.universe.instruments)
         self._board: Board | None = None
         self._series: Series | None = None
+        self._recovery: Recovery | None = None
 
     def stop(self, reason: str) -> None:
         """End the session in order, at the next opportunity; the first reason counts."""
@@ -135,7 +149,7 @@ class Session:
         """
         config, terms = self.config, self.terms
         tape = self._tape = Tape(terms.folder)
-        if terms.resumed:
+        if terms.resumed and terms.mode == "paper":
             self.connection.skip_to(last_close(terms.folder))
         try:
             async with self.connection as connection:
@@ -143,6 +157,7 @@ class Session:
                 if self.terms.mode == "live":
                     connection.arm(assembly)
                     record_answers(assembly, tape)
+                    await self._remember(assembly)
                 log = terms.folder / LOG
                 with _Signals(self):
                     async with Running(
@@ -156,6 +171,21 @@ class Session:
         paid = tuple((ts, name, float(amount)) for ts, name, amount in assembly.strategy.funding.settlements)
         self.outcome = Outcome(config, market, self.journal, assembly.blotter, assembly.strategy, events, seconds, paid)
         return self.outcome
+
+    async def _remember(self, assembly: Assembly) -> None:
+        """Let the desk write ahead; a session that was killed is brought back first."""
+        connection, journal, terms = self.connection, self.journal, self.terms
+        if not isinstance(journal, StoredJournal):
+            return
+        if isinstance(connection, ExchangeConnection) and connection.gate is not None:
+            assembly.components["second_gate"] = connection.gate
+        if not terms.resumed:
+            assembly.strategy.keep(OrderLog(journal.store))
+            return
+        assert isinstance(connection, ExchangeConnection)
+        self._recovery = Recovery(self.config, terms.folder, order_prefix(terms.run_id), terms.say, terms.adopt)
+        self._recovery.restore(assembly, journal.store)
+        await self._recovery.reconcile(connection, assembly)
 
     def _assemble(self, connection: Connection) -> Assembly:
         config, terms, specs = self.config, self.terms, connection.specs
@@ -202,9 +232,9 @@ class Session:
         writing = board.begin()
         feeder = Feeder(assembly, connection.send)
         feeder.heard = self._heard.add
-        steered: set[str] = set()
-        if self.terms.resumed:
-            feeder.steered = lambda control, *_: steered.add(control.id)
+        played = read_tape(self.terms.folder) if self.terms.resumed else ()
+        steered = {item.id for item in played if isinstance(item, Control)}
+        if self.terms.resumed and self._recovery is None:
             for item in read_tape(self.terms.folder):
                 await feeder.take(item)
             self.terms.say(f"played {feeder.events:,} events again, {len(self.journal):,} decisions came as stored")
@@ -219,7 +249,10 @@ class Session:
             line.put(item)
 
         connection.listen(heard)
-        await self._warm_up(feeder)
+        if self._recovery is None or not self._recovery.restored:
+            await self._warm_up(feeder)
+        if self._recovery is not None:
+            await self._go_on(feeder, assembly, self._recovery)
         board.phase = "trading"
         gc.collect()
         gc.freeze()
@@ -277,11 +310,21 @@ class Session:
             await asyncio.sleep(ABANDON_SECS)
 
     def _unanswered(self, assembly: Assembly) -> bool:
-        return self.terms.mode == "live" and assembly.strategy.orders_unanswered
+        if self.terms.mode != "live":
+            return False
+        behind = isinstance(self.connection, ExchangeConnection) and self.connection.behind
+        return behind or assembly.strategy.orders_unanswered
+
+    @property
+    def _warm_up_bars(self) -> int:
+        return max(warm_up_bars(self.policy), signals.warm_up_bars(signals.signals_of(self.config)))
 
     async def _warm_up(self, feeder: Feeder) -> None:
-        count = max(warm_up_bars(self.policy), signals.warm_up_bars(signals.signals_of(self.config)))
+        count, begun = self._warm_up_bars, None if self._recovery is None else self._recovery.turn_ns
         past = await self.connection.history(count)
+        if begun is not None and begun >= 0:
+            missed = sum(bar.ts_event > begun for bar in past)
+            past = [bar for bar in await self.connection.history(count + missed) if bar.ts_event <= begun]
         last = past[-1].ts_event if past else 0
         await feeder.take(DecideAfter(time.time_ns(), last))
         for bar in past:
@@ -295,6 +338,21 @@ class Session:
             answer(self.terms.folder, control.id, done, result)
         except OSError as error:
             self.terms.say(f"the answer to {control.verb} is not written: {error}")
+
+    async def _go_on(self, feeder: Feeder, assembly: Assembly, recovery: Recovery) -> None:
+        said: list[Control] = []
+        for item in read_tape(self.terms.folder):
+            if isinstance(item, Bar | Past):
+                self._heard.add_again(item)
+            if isinstance(item, Control):
+                said.append(item)
+            elif isinstance(item, Bar) and item.ts_event <= assembly.strategy.decided_ns:
+                said.clear()
+        for control in said:
+            with suppress(UsageError):
+                assembly.strategy.steer(control.verb, control.scope, control.control, control.by, control.reason)
+        assert isinstance(self.connection, ExchangeConnection)
+        self.terms.say(await catch_up(recovery, self.connection, assembly, feeder, self._warm_up_bars))
 
     async def _watch(self, line: Line, running: Running, inbox: Inbox) -> None:
         silent = False
@@ -333,12 +391,16 @@ class Session:
         if flatten:
             now = time.time_ns()
             line.put(Halt(now, now, self.reason, True))
-        closing = flatten or bool(strategy.halted)
+        closing, again = flatten or bool(strategy.halted), CLOSE_AGAIN
         deadline = time.monotonic() + CLOSING_SECS
         while time.monotonic() < deadline and not feeding.done():
             await asyncio.sleep(0.02)
-            if line.idle and not (strategy.orders_open if closing else strategy.orders_out):
+            if not line.idle or (strategy.orders_open if closing else strategy.orders_out):
+                continue
+            if not flatten or not again or not np.any(strategy.account.quantity != 0.0):
                 break
+            now, again = time.time_ns(), again - 1
+            line.put(Halt(now, now, self.reason, True))
         line.end()
         await asyncio.wait({feeding}, timeout=CLOSING_SECS)
         if (flatten or (closing and self.terms.mode == "paper")) and np.any(strategy.account.quantity != 0.0):

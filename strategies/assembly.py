@@ -66,13 +66,16 @@ class Assembly:
         return {part.name: part for part in (*self.actors, self.strategy) if hasattr(part, "restore")}
 
     def end_turn(self, turn: Turn) -> None:
-        """End a turn that all have heard in the journal; one in which a component raised is not ended."""
+        """End a turn that all have heard in the journal, and let its orders leave; one in which a component raised is not ended."""
         for part in (*self.actors, self.strategy):
             if part.failure is not None:
+                if self.strategy.mandate.mode == "live":
+                    self.journal.undo_turn()
                 return
         if self.lineup is not None:
             self.lineup.shadow.end_turn(turn.ts_event, {})
         self.journal.end_turn(turn.ts_event, self.components)
+        self.strategy.send_decided()
 
 
 def load_session(config: Config) -> PolicySession | None:

@@ -28,7 +28,7 @@ from engine.risk.gate import Intent, Refusal, headroom
 from engine.signals.settings import SignalSettings
 from strategies.delay import Delay
 from strategies.mandate import Mandate
-from strategies.orders import OrderDesk
+from strategies.ways_out import WaysOut
 
 PURGE_EVERY_FILLS = 50
 """The engine copies the account with all its past events at every quote; they are dropped after so many fills."""
@@ -62,7 +62,7 @@ class Choice(NamedTuple):
     observation_sha: str = ""
 
 
-class GatedStrategy(OrderDesk):
+class GatedStrategy(WaysOut):
     """Base of every strategy of this product.
 
     Parameters
@@ -170,6 +170,13 @@ class GatedStrategy(OrderDesk):
     @guarded
     def on_turn(self, turn: Turn) -> None:
         """Take in the bars, then decide, size, ask the gate, hold or submit, and journal."""
+        self._deciding = True
+        try:
+            self._hear_turn(turn)
+        finally:
+            self._deciding = False
+
+    def _hear_turn(self, turn: Turn) -> None:
         account = self.account
         present = self._take(turn)
         self.warm_up(turn)

@@ -36,6 +36,11 @@ class Live(Section, frozen=True):
         Largest difference to the exchange's clock with which a live session starts.
     max_policy_age_days
         A policy whose training data ended longer ago is expired: no live session starts with it; None: policies do not expire.
+    late_secs
+        How long after its close a bar may still be decided on, and an order of it be sent, by a session that was killed and goes on; never
+        beyond the next close.
+    foreign_orders
+        What such a session does where it finds an open order that it never wrote down: block the start, or cancel it.
     dead_man_secs
         Where the exchange has a timer that cancels all orders unless it is set again: its length; None: not used.
     """
@@ -49,6 +54,8 @@ class Live(Section, frozen=True):
     silence_secs: Positive | None = 90.0
     max_clock_skew_ms: Positive = 1_000.0
     max_policy_age_days: Count | None = None
+    late_secs: Positive = 30.0
+    foreign_orders: Literal["block", "cancel"] = "block"
     dead_man_secs: Positive | None = None
 
 

@@ -1,6 +1,7 @@
 """What became of decisions: orders, fills, the breaker's changes, and the equity at every turn, as tables."""
 
 from array import array
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,10 +100,16 @@ class Blotter:
     ----------
     instruments
         Instrument ids, in configuration order.
+
+    Attributes
+    ----------
+    keep
+        Called with the kind and the fields of everything that is added, by whoever keeps it beyond the process; None keeps nothing.
     """
 
     def __init__(self, instruments: list[str]) -> None:
         self.instruments = instruments
+        self.keep: Callable[[str, Sequence[Any]], None] | None = None
         self.orders: dict[str, Order] = {}
         self.fills: list[Fill] = []
         self.changes: list[BreakerChange] = []
@@ -112,6 +119,27 @@ class Blotter:
     def order(self, order: Order) -> None:
         """Add an order, or replace the one with the same key."""
         self.orders[order.order_key] = order
+        if self.keep is not None:
+            self.keep("order", order)
+
+    def fill(self, fill: Fill) -> None:
+        """Add a fill."""
+        self.fills.append(fill)
+        if self.keep is not None:
+            self.keep("fill", fill)
+
+    def again(self, kind: str, fields: Sequence[Any]) -> None:
+        """Add once more what was kept, in the order in which it was; it is not kept again."""
+        match kind:
+            case "order":
+                self.orders[fields[0]] = Order(*fields)
+            case "fill":
+                self.fills.append(Fill(*fields))
+            case "change":
+                self.changes.append(BreakerChange(*fields))
+            case "equity":
+                self._times.append(fields[0])
+                self._rows.extend(fields[1:])
 
     def change(self, change: Change) -> None:
         """Add a trip, a release or a reset."""
@@ -130,6 +158,8 @@ class Blotter:
                 change.reason,
             )
         )
+        if self.keep is not None:
+            self.keep("change", self.changes[-1])
 
     def equity(
         self,
@@ -157,6 +187,9 @@ class Blotter:
         self._rows.extend((equity, balance, gross_frac))
         for values in (quantity, exposure, target, close):
             self._rows.frombytes(values.tobytes())
+        if self.keep is not None:
+            width = 3 + 4 * len(self.instruments)
+            self.keep("equity", [ts_event, *self._rows[-width:]])
 
     def turns_from(self, number: int) -> list[tuple[int, list[float]]]:
         """Return the equity rows from the given one on: event time, and the values in the order of `equity_table`."""

@@ -136,6 +136,9 @@ class Journal:
             Event time of the turn, UTC ns.
         """
 
+    def undo_turn(self) -> None:
+        """Hear that the turn failed; a journal that survives the process forgets it here."""
+
     def end(self) -> None:
         """Hear that the session is over."""
 

@@ -7,8 +7,8 @@ A turn is one transaction: its rows and the states at its end are all there, or 
   turns, the file stays sound and the chain unbroken; with `sync="full"` nothing that was committed is missing, at the price of waiting for
   the disk at every commit.
 
-`turns_per_commit` joins turns: a back test, which can be run again, need not commit each. `every_row` commits each row by itself, for a
-session whose orders leave before the turn ends.
+`turns_per_commit` joins turns: a back test, which can be run again, need not commit each. `every_row` commits each row by itself, for
+orders that leave before the turn ends. Beside rows and states stand notes: what became of orders, in the order in which it was heard.
 """
 
 import sqlite3
@@ -35,12 +35,14 @@ _SQL_TYPES = {"int64": "INTEGER", "double": "ANY", "string": "TEXT"}
 
 _FLOATS = tuple(index for index, field in enumerate(SCHEMA) if str(field.type) == "double")
 _INSERT = f"INSERT INTO decisions ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"
+_NOTES = "CREATE TABLE IF NOT EXISTS notes (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLOB NOT NULL) STRICT"
 _CREATE = (
     "CREATE TABLE decisions (number INTEGER PRIMARY KEY, "
     + ", ".join(f"{field.name} {_SQL_TYPES[str(field.type)]}" for field in SCHEMA)
     + ") STRICT",
     "CREATE TABLE states (component TEXT PRIMARY KEY, ts_event INTEGER NOT NULL, version INTEGER NOT NULL, "
     "body BLOB NOT NULL, digest TEXT NOT NULL) STRICT",
+    _NOTES,
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {FORMAT}",
 )
@@ -109,9 +111,12 @@ class Store:
                 broken("store format", f"be {FORMAT}", version, str(self.path), "use the code that wrote it")
             )
         database.execute(f"PRAGMA synchronous = {sync}")
+        database.execute(_NOTES)
         self._chain, self._rows = Chain(), 0
         for _ in self.entries():
             pass
+        (self._notes,) = database.execute("SELECT coalesce(max(number) + 1, 0) FROM notes").fetchone()
+        self._durable = self._chain.head, self._rows, self._notes
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:
@@ -147,6 +152,8 @@ class Store:
             self._chain.head = before
             raise
         self._rows += 1
+        if self._every_row:
+            self._durable = self._chain.head, self._rows, self._notes
 
     def save(self, component: str, ts_event: int, state: dict[str, Any], version: int = 1) -> None:
         """Put the state of a component into the open turn; it replaces the one before when the turn is committed."""
@@ -157,6 +164,24 @@ class Store:
                 "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?)",
                 (component, ts_event, version, body, digest(component, ts_event, version, body)),
             )
+
+    def note(self, kind: str, body: bytes) -> None:
+        """Put a note into the open turn, behind the notes before."""
+        with self._mapped():
+            self._begin()
+            self._database.execute("INSERT INTO notes VALUES (?, ?, ?)", (self._notes, kind, body))
+        self._notes += 1
+
+    @property
+    def noted(self) -> int:
+        """Notes so far."""
+        return self._notes
+
+    def notes(self, first: int = 0) -> list[tuple[int, str, bytes]]:
+        """Return number, kind and body of all notes from the number `first` on, in order."""
+        with self._mapped():
+            found = self._database.execute("SELECT * FROM notes WHERE number >= ? ORDER BY number", (first,))
+            return [(number, kind, bytes(body)) for number, kind, body in found]
 
     def end_turn(self, ts_event: int, states: Callable[[], States] | None = None) -> bool:
         """End a turn, and commit when it is its time.
@@ -178,12 +203,27 @@ class Store:
         self.commit()
         return True
 
+    @property
+    def open_turn(self) -> bool:
+        """Whether something waits to be committed."""
+        return bool(self._waiting) or self._database.in_transaction
+
     def commit(self) -> None:
         """Make everything up to here durable."""
         self._flush()
         if self._database.in_transaction:
             with self._mapped():
                 self._database.execute("COMMIT")
+        self._durable = self._chain.head, self._rows, self._notes
+
+    def undo(self) -> None:
+        """Forget the open turn: its rows, notes and states; with `every_row`, what was not committed of it."""
+        if self._waiting:
+            self._waiting.clear()
+        if self._database.in_transaction:
+            with self._mapped():
+                self._database.execute("ROLLBACK")
+        self._chain.head, self._rows, self._notes = self._durable
 
     def _flush(self) -> None:
         if self._waiting:
@@ -335,6 +375,10 @@ class StoredJournal(Journal):
     def end_turn(self, ts_event: int, components: Mapping[str, Component]) -> None:
         """End the turn in the store, with the states of the components where it is committed."""
         self.store.end_turn(ts_event, lambda: {name: part.state() for name, part in components.items()})
+
+    def undo_turn(self) -> None:
+        """Forget what the store has of the open turn."""
+        self.store.undo()
 
     def end(self) -> None:
         """Make every turn durable."""

@@ -79,6 +79,7 @@ class CcxtExecutionConfig(ExecutionClientConfig):
         self.gate = gate
         self.leverage = dict(leverage or {})
         self.account = account
+        self.client: CcxtExecutionClient | None = None
 
 
 class CcxtExecutionClient(ExecutionClient):
@@ -115,6 +116,12 @@ class CcxtExecutionClient(ExecutionClient):
         self._account_task: Any = None
         self._account_stale = False
         self._first_positions = True
+        config.client = self
+
+    @property
+    def account_behind(self) -> bool:
+        """Whether a change of the account was heard that has not been asked for yet."""
+        return self._account_task is not None and not self._account_task.done()
 
     async def _connect(self) -> None:
         await self._session.acquire()

@@ -17,7 +17,7 @@ from engine.journal.run import RUNS
 from engine.policy.session import PolicySession
 from live.checks import Check
 from live.commands.paper import say, show_session
-from strategies.commands.options import ConfigFile, Json, PolicyOption, Set, application, overrides
+from strategies.commands.options import Json, OptionalConfigFile, PolicyOption, Set, application, overrides
 
 app = application("Trade live.")
 CONSENT = "HURACAN_LIVE"
@@ -25,7 +25,7 @@ CONSENT = "HURACAN_LIVE"
 
 @app.command()
 def live(
-    config: ConfigFile,
+    config: OptionalConfigFile = None,
     set_: Set = None,
     policy: PolicyOption = None,
     yes: Annotated[bool, typer.Option("--yes", help=f"Do not ask; only with {CONSENT}=1 in the environment.")] = False,
@@ -34,18 +34,34 @@ def live(
     ] = False,
     preflight: Annotated[bool, typer.Option("--preflight", help="Check, and end without trading.")] = False,
     bars: Annotated[int | None, typer.Option(min=1, help="End after so many decided turns.")] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN_ID", help="Go on with a session that was killed.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Trade CONFIG with real orders on its [live] exchange. Ctrl-C ends it in order: cancel, then keep or flatten."""
+    from live.exchange import ExchangeConnection
     from live.native.connection import connection_of
-    from live.running import execute
+    from live.running import configuration_of, execute
+    from live.running import resume as go_on
     from live.venue import venue_of
     from strategies.assembly import load_session
 
-    resolved = load(config, overrides(set_, policy))
+    def connect(own: Config) -> ExchangeConnection:
+        return connection_of(own, venue_of(own, private=True))
+
+    if resume is None:
+        if config is None:
+            rule = "be given, or a run to --resume"
+            raise UsageError(broken("CONFIG", rule, "absent", remedy="huracan runs lists them"))
+        resolved = load(config, overrides(set_, policy))
+    else:
+        if config is not None or set_ or policy:
+            raise UsageError(broken("--resume", "be given alone: the run has its configuration", "with more"))
+        resolved = configuration_of(resume, "live")
     check_live(resolved, str(config))
     session = load_session(resolved)
-    checks = fly(resolved, session, adopt)
+    checks = fly(resolved, session, adopt, resume is not None)
     if preflight:
         passed = all(one.ok for one in checks)
         emit({"passed": passed, "checks": msgspec.to_builtins(checks)}, as_json, lambda: None)
@@ -53,16 +69,18 @@ def live(
     if preflight:
         return
     confirm(resolved, session, yes)
-    connection = connection_of(resolved, venue_of(resolved, private=True))
-    folder, document = execute(resolved, session, connection, "live", bars=bars, say=say)
+    if resume is not None:
+        folder, document = go_on(resume, connect, bars=bars, say=say, mode="live", adopt=adopt)
+    else:
+        folder, document = execute(resolved, session, connect(resolved), "live", bars=bars, say=say)
     show_session(folder, document, as_json)
 
 
-def fly(config: Config, policy: PolicySession | None, adopt: bool) -> list[Check]:
-    """Make every check, and print them on stderr as they come."""
+def fly(config: Config, policy: PolicySession | None, adopt: bool, resumed: bool = False) -> list[Check]:
+    """Make every check, and print them on stderr as they come; a session that goes on is held to the venue by itself."""
     from live.account import Account
     from live.control import latch_of
-    from live.preflight import Found, ask, last_session, offline, online
+    from live.preflight import AGAINST_LOCAL, Found, ask, last_session, offline, online
     from live.venue import venue_of
 
     checks = offline(config, policy, latch_of(config.live), time.time_ns())
@@ -76,7 +94,10 @@ def fly(config: Config, policy: PolicySession | None, adopt: bool) -> list[Check
         async with Account(section.exchange, section.market, names, venue, section.rehearsal) as account:
             return await ask(config, account)
 
-    found = online(config, asyncio.run(look()), last_session(config, RUNS), adopt)
+    local = None if resumed else last_session(config, RUNS)
+    found = online(config, asyncio.run(look()), local, adopt)
+    if resumed:
+        found = [one for one in found if one.name != AGAINST_LOCAL]
     _print(found)
     return checks + found
 

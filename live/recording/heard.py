@@ -6,6 +6,7 @@ from nautilus_trader.model import Bar
 from catalogs.arrays import Bars, Funding
 from engine.contract.calendar import bar_ns
 from engine.contract.instrument import InstrumentSpec
+from live.recording.rows import Past
 from strategies.feed import InstrumentMarket, Market
 
 
@@ -20,8 +21,15 @@ class Heard:
         """Add one bar that was heard; `past` tells whether it only warmed up."""
         name = str(bar.bar_type.instrument_id)
         self._bars.setdefault(name, []).append(bar)
-        if past:
+        if past and len(self._bars[name]) == self._past.get(name, 0) + 1:
             self._past[name] = self._past.get(name, 0) + 1
+
+    def add_again(self, item: Bar | Past) -> None:
+        """Add what a tape has of a session that goes on; a bar that it holds twice counts once."""
+        bar, past = (item.bar, True) if isinstance(item, Past) else (item, False)
+        before = self._bars.get(str(bar.bar_type.instrument_id))
+        if not before or before[-1].ts_event < bar.ts_event:
+            self.add(bar, past)
 
     def market(self, specs: tuple[InstrumentSpec, ...], bar: str) -> Market:
         """Return them as a back test's market, whose span begins with the first bar that was lived through."""

@@ -9,7 +9,7 @@ import msgspec
 from nautilus_trader.model import Bar
 
 from engine.contract.errors import DataError, broken
-from live.recording.rows import ENCODER, Past, Received, from_row, to_row
+from live.recording.rows import ENCODER, DecideAfter, Past, Received, from_row, to_row
 
 INSTRUMENTS = "instruments.json"
 """Terms of the instruments, beside the tape: an exchange changes them."""
@@ -32,6 +32,7 @@ class Tape:
     def __init__(self, folder: Path) -> None:
         self.path = folder / TAPE
         self.rows = 0
+        _unpack(self.path)
         _cut(self.path)
         self._file = self.path.open("ab", buffering=0)
 
@@ -46,11 +47,26 @@ class Tape:
             return
         self._file.close()
         if pack:
-            packed = self.path.with_name(PACKED)
-            with self.path.open("rb") as source, gzip.GzipFile(packed, "wb", compresslevel=6, mtime=0) as target:
+            packed, half = self.path.with_name(PACKED), self.path.with_name(f"{PACKED}.new")
+            with self.path.open("rb") as source, half.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) as target:
                 while block := source.read(1 << 20):
                     target.write(block)
+            os.replace(half, packed)
             self.path.unlink()
+
+
+def _unpack(path: Path) -> None:
+    """A session that was killed between the packing of its tape and its own end goes on with the tape as it was."""
+    packed = path.with_name(PACKED)
+    if not packed.is_file():
+        return
+    if not path.is_file():
+        half = path.with_name(f"{TAPE}.new")
+        with gzip.open(packed, "rb") as source, half.open("wb") as target:
+            while block := source.read(1 << 20):
+                target.write(block)
+        os.replace(half, path)
+    packed.unlink()
 
 
 def _cut(path: Path) -> None:
@@ -98,6 +114,14 @@ def read_tape(folder: Path) -> Iterator[Received]:
             except msgspec.DecodeError as error:
                 raise DataError(broken(f"line {number + 1} of the tape", "be JSON", error, str(path))) from error
             yield from_row(row)
+
+
+def begun_ns(folder: Path) -> int:
+    """Return the end of the first warm-up on a tape, after which turns decide, UTC ns; -1 where it was not reached."""
+    try:
+        return next((item.ts_event for item in read_tape(folder) if isinstance(item, DecideAfter)), -1)
+    except DataError:
+        return -1
 
 
 def last_close(folder: Path) -> int:

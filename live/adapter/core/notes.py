@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-MOST_ROWS = 100_000
+MOST_ROWS = 20_000
 """Notes that are kept in memory; the file keeps them all."""
 
 

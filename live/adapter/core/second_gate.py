@@ -1,7 +1,7 @@
 """The gate asked a second time, where orders leave for the venue: by what the venue and the engine say, not the strategy."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.contract.config import Limits
 from engine.risk.breaker import Breaker
@@ -99,6 +99,31 @@ class SecondGate:
             self._keys.add(intent.order_key)
             self._flow.hear(ts_ns, intent.order_key, fingerprint(name, intent.quantity, intent.price))
         return answer
+
+    def hear_left(self, order_key: str, ts_ns: int, mark: str, counts: bool) -> None:
+        """Know an order that left before this process began.
+
+        Parameters
+        ----------
+        mark
+            Its `fingerprint`.
+        counts
+            Whether the restored state does not count it yet.
+        """
+        self._keys.add(order_key)
+        if counts:
+            self._flow.hear(ts_ns, order_key, mark)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that `restore` needs; the ids of all orders that left are told to `hear_left`."""
+        equity = [self._equity, self._peak, self._day_equity]
+        return {"flow": self._flow.state(), "equity": equity, "day": self._day, "prices": dict(self._prices)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state: counts, the day's equity, the peak, the last prices."""
+        self._flow.restore(state["flow"])
+        self._equity, self._peak, self._day_equity = state["equity"]
+        self._day, self._prices = state["day"], dict(state["prices"])
 
     def _guard(self, ts_ns: int, name: str) -> Guard | None:
         if self._breaker is None:

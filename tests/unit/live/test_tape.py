@@ -8,7 +8,7 @@ from nautilus_trader.model import FundingRateUpdate, InstrumentId, MarkPriceUpda
 
 from engine.contract.errors import DataError
 from live.recording.rows import Deadline, DecideAfter, Halt, Past, Received, from_row, to_row
-from live.recording.tape import PACKED, TAPE, Tape, read_tape
+from live.recording.tape import PACKED, TAPE, Tape, begun_ns, read_tape
 from tests.unit.live.test_intake import A, bar, quote, rate
 
 ITEMS: list[Received] = [
@@ -73,3 +73,24 @@ def test_row_of_no_known_kind_is_refused() -> None:
 def test_row_with_a_wrong_field_is_refused() -> None:
     with pytest.raises(DataError, match="recorded row must follow its format"):
         from_row([*to_row(bar(1))[:4], "x", "y", "z", "w", "v"])
+
+
+def test_tape_that_was_packed_before_a_kill_is_gone_on_with(tmp_path: Path) -> None:
+    tape = Tape(tmp_path)
+    tape.write(DecideAfter(1, 2))
+    tape.close(pack=True)
+    again = Tape(tmp_path)
+    again.write(DecideAfter(3, 4))
+    again.close(pack=True)
+    assert list(read_tape(tmp_path)) == [DecideAfter(1, 2), DecideAfter(3, 4)]
+    assert [path.name for path in tmp_path.iterdir()] == ["received.jsonl.gz"]
+
+
+def test_end_of_the_first_warm_up_is_told_and_none_without_a_tape(tmp_path: Path) -> None:
+    assert begun_ns(tmp_path) == -1
+    tape = Tape(tmp_path)
+    assert begun_ns(tmp_path) == -1
+    tape.write(DecideAfter(1, 7))
+    tape.write(DecideAfter(2, 9))
+    tape.close()
+    assert begun_ns(tmp_path) == 7
