@@ -18,6 +18,7 @@ from live.recording.rows import Deadline
 from live.recording.tape import read_tape
 from live.replay.connection import CatalogConnection
 from live.running import execute
+from strategies.assembly import BASELINES
 from strategies.backtest import Outcome, load, run
 from tests.conftest import ROOT
 from tests.parity.market import HOUR_NS, START_NS, write_market
@@ -145,3 +146,13 @@ def test_session_that_was_told_to_end_after_some_turns_replays_to_the_same_end(t
     folder, document = execute(config, session, connection, "paper", tmp_path / "runs", bars=7)
     assert (document["decisions"], document["stopped"]) == (14, "7 turns were decided")
     assert prove_recorded(folder).passed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BASELINES)
+def test_every_rule_decides_in_a_session_as_in_the_back_test(tmp_path: Path, name: str) -> None:
+    actors = {"breaker": BREAKER, "changepoint": {"acts": True}}
+    config = configuration(tmp_path, PERPETUALS, 60, strategy={"name": name}, actors=actors)
+    certificate = prove(config, through="catalog")
+    assert (certificate.passed, certificate.first_difference) == (True, None)
+    assert certificate.figures["decisions"] == 60 * len(PERPETUALS)
