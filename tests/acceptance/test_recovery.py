@@ -12,7 +12,7 @@ from catalogs.synthesis import synthesise
 from engine.contract.config import Config, load
 from live.recovery.drill import NEVER, Drill, stage
 from live.recovery.soak import Soak
-from live.recovery.verification import recovery, staged_config
+from live.recovery.verification import not_exercised, staged_config
 from live.rehearsal.order import OrderRequest
 from tests.conftest import ROOT
 
@@ -26,11 +26,22 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.mark.slow
-def test_session_that_is_killed_at_sampled_steps_ends_as_one_that_never_was(config: Config) -> None:
-    verdict = recovery(config, ["live", "paper"], points=2, seed=2, bars=8, say=print)
-    assert verdict.passed, verdict.first_difference
-    assert verdict.checked == 4
-    assert "live: a day's end" in verdict.not_exercised
+def test_session_that_is_killed_around_an_order_ends_as_one_that_never_was(config: Config, tmp_path: Path) -> None:
+    drill = Drill(staged_config(config, 8), "live", tmp_path / "work", print)
+    plain = drill.uninterrupted()
+    assert plain.told["trades"]
+    points = [
+        drill.point(0, [("before create_order", 2)]),
+        drill.point(1, [("after create_order", 3), ("", 4)]),
+    ]
+    assert [point.problems for point in points] == [[], []]
+    assert points[0].steps == ["2 before create_order"]
+    assert len(points[1].steps) == 2
+    missing = not_exercised(drill, points, "live")
+    assert "live: a day's end" in missing
+    assert "live: a kill before a commit" in missing
+    assert "live: a kill before create_order" not in missing
+    assert "live: the rule 'intent that never arrived'" not in missing
 
 
 @pytest.mark.slow
