@@ -10,7 +10,8 @@ import msgspec
 
 from engine.contract.config import Config, load
 from engine.contract.errors import DataError, UsageError
-from engine.journal.run import CONFIG, MANIFEST, METRICS, RUNS, UNFINISHED, find_run, read_json, run_id_of
+from engine.evaluation.proven import Proof, proof_of
+from engine.journal.run import CERTIFICATE, CONFIG, MANIFEST, METRICS, RUNS, UNFINISHED, find_run, read_json, run_id_of
 from live.dashboard.finished import read_record
 from live.dashboard.growing import Growing, Tail
 from live.dashboard.record import Record
@@ -18,7 +19,6 @@ from live.monitoring.status import STATUS, Status, read_status
 from live.steering import CONTROLS, Entry, read_controls
 
 ALERTS = "alerts.jsonl"
-PARITY = ("parity.json", "certificate.json")
 MOST_ALERTS = 500
 LOOK_SECS = 0.2
 """However many pages look at a run, its files are looked at no more often than this."""
@@ -34,6 +34,8 @@ class Source:
         Of the run; it changes when a run that was going on is finished.
     status
         As `live.monitoring.status.read_status` tells it.
+    proof
+        What its certificate of parity proves; None before it has ended.
     alerts
         Notices, the newest first.
     version
@@ -46,7 +48,7 @@ class Source:
     status: Status
     record: Record
     metrics: dict[str, Any] = field(default_factory=dict)
-    parity: dict[str, Any] | None = None
+    proof: Proof | None = None
     alerts: list[dict[str, Any]] = field(default_factory=list)
     controls: list[Entry] = field(default_factory=list)
     version: int = 1
@@ -105,9 +107,8 @@ class Watched:
         changed = bool(lines)
         if self._grew(folder / CONTROLS):
             source.controls, changed = read_controls(folder), True
-        for name in PARITY:
-            if self._grew(folder / name):
-                source.parity, changed = _object((folder / name).read_bytes()), True
+        if not folder.name.endswith(UNFINISHED) and (self._grew(folder / CERTIFICATE) or source.proof is None):
+            source.proof, changed = proof_of(folder, source.manifest), True
         if self._grew(folder / METRICS):
             source.metrics, changed = read_json(folder / METRICS), True
         return changed

@@ -5,10 +5,11 @@ from typing import Any
 from nicegui import ui
 
 from engine.contract.config import dump
+from engine.evaluation.proven import Proof
 from live.dashboard.look import Look, Piece
 from live.dashboard.markup import Markup, badge, element, facts
 from live.dashboard.source import Source
-from live.dashboard.wording import UNKNOWN, count, moment, percent, plain
+from live.dashboard.wording import UNKNOWN, moment, percent, plain
 
 SHARES = frozenset({"total_return", "cagr", "max_drawdown", "volatility", "win_rate", "exposure"})
 METRICS = (
@@ -37,7 +38,7 @@ class Facts:
     def show(self, source: Source) -> None:
         """Show the state of a source."""
         self._identity.show(_identity(source))
-        self._parity.show(parity(source.parity, source.status.mode, source.run_id, source.running))
+        self._parity.show(parity(source.proof))
         self._metrics.show(_metrics(source))
         head = element("div", element("h2", "Configuration"), kind="head")
         self._config.show(Markup(head + element("pre", dump(source.config), kind="code")))
@@ -80,37 +81,21 @@ def _identity(source: Source) -> Markup:
     return Markup(element("div", element("h2", "Run"), kind="head") + facts(rows))
 
 
-def parity(certificate: dict[str, Any] | None, mode: str, run_id: str, running: bool) -> Markup:
-    """Say whether the run was repeated, and with what result.
-
-    Parameters
-    ----------
-    certificate
-        As `huracan verify parity` writes it into the run folder; None where it did not.
-    """
+def parity(proof: Proof | None) -> Markup:
+    """Say what the run's certificate proves; None: the session goes on."""
     head = element("div", element("h2", "Parity"), kind="head")
-    if certificate is None:
-        if mode == "backtest":
-            text = (
-                "A back test is what sessions are held to: huracan verify parity CONFIG compares one with a live node."
-            )
-        elif running:
-            text = "A session is replayed from its tape when it has ended."
-        else:
-            text = f"Not proven yet: huracan verify parity --run {run_id} replays the tape and compares."
-        return Markup(head + element("div", text, kind="empty"))
-    passed = bool(certificate.get("passed"))
-    rows: list[tuple[str, Any]] = [("Verdict", badge("equal" if passed else "differs", "up" if passed else "down"))]
-    for key in ("checked", "differences"):
-        value = certificate.get(key)
-        if isinstance(value, int):
-            rows.append((key.capitalize(), count(value)))
-    first = certificate.get("first_difference")
-    if first:
-        rows.append(("First difference", element("span", first, kind="mono")))
-    missing = certificate.get("not_exercised")
-    if missing:
-        rows.append(("Not exercised", "; ".join(map(str, missing))))
+    if proof is None:
+        return Markup(head + element("div", "A session is replayed from its tape when it has ended.", kind="empty"))
+    if not proof.digest:
+        return Markup(head + element("div", f"{proof.word.capitalize()}: {proof.said}", kind="empty"))
+    tone = {"certified": "up", "failed": "down", "stale": "warn"}.get(proof.word, "")
+    rows: list[tuple[str, Any]] = [
+        ("Verdict", badge(proof.word, tone)),
+        ("Certificate", element("span", proof.digest[:12], kind="mono")),
+        ("Compared" if proof.word == "certified" else "Why", proof.said),
+    ]
+    if proof.not_exercised:
+        rows.append(("Not exercised", "; ".join(proof.not_exercised)))
     return Markup(head + facts(rows))
 
 
