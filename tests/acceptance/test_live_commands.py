@@ -16,6 +16,10 @@ import pytest
 
 from engine import cli
 from engine.journal.journal import read
+from engine.journal.run import STORE
+from engine.journal.store import held
+from live.steering import ask, read_controls
+from strategies.steering import Verb
 from tests.conftest import ROOT
 from tests.parity.market import write_market
 
@@ -230,6 +234,41 @@ def test_live_session_that_is_interrupted_ends_in_order_and_flat_where_it_is_tol
         path.read_bytes() for path in run.iterdir() if path.is_file()
     )
     shutil.rmtree(folder / "var" / "runs")
+
+
+@pytest.mark.slow
+def test_flattened_live_session_stays_flat_over_a_kill_until_a_person_resumes_it(
+    folder: Path, exchange: dict[str, Any]
+) -> None:
+    trading = started(folder, "live", "config.toml", "--yes", HURACAN_LIVE="1", **KEYS)
+    going_on = folder / "var" / "runs" / ".drill-0001.partial"
+
+    def asked(verb: Verb) -> None:
+        id_ = ask(going_on, verb, "account", "ann", "drill").id
+        until(lambda: any(one.asked.id == id_ and one.answered for one in read_controls(going_on)), verb, trading)
+
+    def decisions() -> int:
+        return held(going_on / STORE).decisions
+
+    try:
+        until(lambda: _position(truth(exchange)) > 0.0, "a position at the venue", trading)
+        asked("flatten")
+        until(lambda: _position(truth(exchange)) == 0.0, "a flat venue", trading)
+        trading.kill()
+        trading.wait()
+        before = decisions()
+        trading = started(folder, "live", "--resume", "drill-0001", "--yes", HURACAN_LIVE="1", **KEYS)
+        until(lambda: decisions() > before + 3, "decisions after the kill", trading)
+        assert _position(truth(exchange)) == 0.0
+        asked("resume")
+        until(lambda: _position(truth(exchange)) > 0.0, "a position after the resume", trading)
+        trading.send_signal(signal.SIGINT)
+        assert trading.wait(PATIENCE_SECS) == 0, (folder / "live.out").read_text()
+    finally:
+        trading.kill()
+        trading.wait()
+    verbs = [one.asked.verb for one in read_controls(folder / "var" / "runs" / "drill-0001")]
+    assert verbs == ["flatten", "resume"]
 
 
 @pytest.mark.slow
