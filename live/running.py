@@ -25,7 +25,8 @@ from live.killing import kill
 from live.monitoring.status import STATUS
 from live.recording.series import SERIES
 from live.recording.tape import INSTRUMENTS, Tape
-from live.session import Session, Terms
+from live.session import Session
+from live.terms import Terms
 from strategies.assembly import load_session, pinned, warm_up_bars
 from strategies.backtest import Outcome
 from strategies.counting import ledger_beside

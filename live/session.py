@@ -2,13 +2,9 @@
 
 import asyncio
 import gc
-import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from nautilus_trader.model import Bar
@@ -29,6 +25,7 @@ from live.drifting import DriftFile
 from live.exchange import ExchangeConnection
 from live.feeding import Feeder, Line
 from live.following import Follower
+from live.interrupts import Interrupts
 from live.monitoring.board import Board, Origin
 from live.node import Running, check_components, node_of
 from live.recording.answers import record_answers, record_positions
@@ -39,6 +36,7 @@ from live.recording.tape import Tape, last_close, read_tape
 from live.recovery.catching_up import catch_up
 from live.recovery.resuming import Recovery
 from live.steering import Inbox, answer
+from live.terms import Terms, order_prefix
 from strategies import signals
 from strategies.assembly import Assembly, assemble, warm_up_bars
 from strategies.backtest import Outcome
@@ -53,48 +51,6 @@ CLOSE_AGAIN = 3
 
 ABANDON_SECS = 2.0
 """What cancels need to reach the venue when a session fails."""
-
-Say = Callable[[str], None]
-
-
-@dataclass
-class Terms:
-    """How a session is to go.
-
-    Attributes
-    ----------
-    mode
-        `paper`: simulated fills; `live`: real orders.
-    run_id
-        Its name; the ids of its orders begin with a part of it.
-    folder
-        Where it writes.
-    latch
-        File that stops it.
-    bars
-        Decided turns after which it ends; None: only when it is told to.
-    say
-        Called with a line for a person.
-    before
-        Called with the assembly before the node runs.
-    resumed
-        Whether the folder holds what a session that was killed left: of paper its tape is played first, of live its states are restored.
-    shadow
-        Where decisions of candidates are written; None keeps them in memory.
-    adopt
-        Whether a live session that goes on takes over a position that nothing explains.
-    """
-
-    mode: Literal["paper", "live"]
-    run_id: str
-    folder: Path
-    latch: Path
-    bars: int | None = None
-    say: Say = lambda _: None
-    before: Callable[[Assembly], None] = lambda _: None
-    resumed: bool = False
-    shadow: Journal | None = None
-    adopt: bool = False
 
 
 class Session:
@@ -159,7 +115,7 @@ class Session:
                     record_answers(assembly, tape)
                     await self._remember(assembly)
                 log = terms.folder / LOG
-                with _Signals(self):
+                with Interrupts(self.stop):
                     async with Running(
                         node_of(config, assembly, connection.data, connection.execution, log)
                     ) as running:
@@ -405,35 +361,3 @@ class Session:
         await asyncio.wait({feeding}, timeout=CLOSING_SECS)
         if (flatten or (closing and self.terms.mode == "paper")) and np.any(strategy.account.quantity != 0.0):
             self.terms.say("positions are still open: no quote came to close them at")
-
-
-class _Signals:
-    """SIGINT and SIGTERM end the session in order; a second one interrupts at once."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "_Signals":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(ValueError):
-                self._before[number] = signal.signal(number, self._hear)
-        return self
-
-    def _hear(self, number: int, _frame: object) -> None:
-        signal.signal(number, signal.default_int_handler)
-        self._session.stop(f"signal {signal.Signals(number).name}")
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-
-def order_prefix(run_id: str) -> str:
-    """Return what the ids of a run's orders begin with: at most 13 characters that venues allow.
-
-    >>> order_prefix("btc-1h-0007")
-    'H-btc-1h-0007'
-    """
-    name, _, number = run_id.rpartition("-")
-    return f"H-{name[:6].replace('.', '_')}-{number}"

@@ -23,7 +23,8 @@ from live.recording.rows import Answer, Received, Taken, Worth
 from live.recording.tape import INSTRUMENTS, read_tape
 from live.replay.client import ReplayConfig, ReplayFactory
 from live.replay.execution import AnsweringConfig, AnsweringFactory
-from live.session import NEVER, order_prefix
+from live.session import NEVER
+from live.terms import order_prefix
 from strategies.assembly import Assembly, assemble, load_session
 
 
