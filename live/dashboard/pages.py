@@ -23,7 +23,7 @@ ENDED = (
     Column("Decisions", "n wide"),
     Column("Return", "n"),
     Column("Sharpe", "n"),
-    Column("Drawdown", "n"),
+    Column("Drawdown", "n wide"),
     Column("Written, UTC", "c wide"),
 )
 
