@@ -22,7 +22,7 @@ BARS_PER_YEAR = 8_760.0
 
 CONFIG = """
 [run]
-name = "{market}"
+name = "learned-{market}"
 seed = 5
 [data]
 catalog = "{catalog}"
@@ -64,7 +64,7 @@ def trials(market: str, folder: Path, capsys: pytest.CaptureFixture[str], seeds:
             market=market,
             catalog=catalog,
             instrument=generated.instrument_id,
-            policy=f"{folder}/policies/{market}/{number}",
+            policy=f"{folder}/policies/learned-{market}/{number}",
         )
         path = folder / f"{market}-{seed}.toml"
         path.write_text(text)
