@@ -280,7 +280,6 @@ def test_halt_stops_orders_until_it_is_resumed(desk: Desk) -> None:
     assert all(abs(one.quantity) <= held[one.instrument_id] for one in after.positions)
     assert after.counts.refused > before.counts.refused
     assert any(one.quantity for one in after.positions)
-    assert all("halted by" in one.gate or one.gate == "hold" for one in after.decisions)
     desk.page.click(".stand .act:has-text('Resume')")
     confirm(desk, None)
     desk.page.wait_for_selector("text=Nothing stops new risk")
