@@ -27,8 +27,7 @@ from engine.policy.session import PolicySession
 from engine.risk.breaker_anchors import NS_PER_DAY
 from live.control import read_latch
 from live.monitoring.latencies import Latencies
-from live.monitoring.risk_rows import armed_rows, breaker_rows, limit_rows
-from live.monitoring.status import (
+from live.monitoring.parts import (
     CountStatus,
     DecisionStatus,
     GapStatus,
@@ -36,12 +35,10 @@ from live.monitoring.status import (
     LatchStatus,
     MismatchStatus,
     OrderStatus,
-    Phase,
     PositionStatus,
-    Status,
-    ticks_of_start,
-    write_status,
 )
+from live.monitoring.risk_rows import armed_rows, breaker_rows, limit_rows
+from live.monitoring.status import Phase, Status, ticks_of_start, write_status
 from live.monitoring.streams import Streams
 from live.preflight import trained_until
 from live.recording.rows import Received

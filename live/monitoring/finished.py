@@ -15,15 +15,8 @@ from engine.risk.breaker_controls import BY_NAME
 from live.control import HALT, read_latch
 from live.monitoring.board import decision_row
 from live.monitoring.ended_journal import read_ended
-from live.monitoring.status import (
-    BreakerStatus,
-    CountStatus,
-    GapStatus,
-    LatchStatus,
-    LimitStatus,
-    PositionStatus,
-    Status,
-)
+from live.monitoring.parts import BreakerStatus, CountStatus, GapStatus, LatchStatus, LimitStatus, PositionStatus
+from live.monitoring.status import Status
 
 Rows = list[dict[str, Any]]
 

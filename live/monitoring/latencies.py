@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from live.monitoring.status import LatencyStatus
+from live.monitoring.parts import LatencyStatus
 
 KEPT = 512
 

@@ -7,7 +7,7 @@ from engine.risk.breaker import Breaker
 from engine.risk.breaker_controls import ACCOUNT, BY_NAME, CONTROLS
 from engine.risk.breaker_settings import BreakerSettings
 from engine.risk.breaker_values import Standing, Trip
-from live.monitoring.status import BreakerStatus, LimitStatus
+from live.monitoring.parts import BreakerStatus, LimitStatus
 
 OF_INSTRUMENT = frozenset({"max_position_frac", "max_order_notional"})
 """Limits whose headroom belongs to an instrument; the others are of the account."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from nautilus_trader.model import Bar, FundingRateUpdate, MarkPriceUpdate, QuoteTick
 
-from live.monitoring.status import StreamStatus
+from live.monitoring.parts import StreamStatus
 from live.recording.rows import Received
 
 KINDS: dict[type, str] = {Bar: "bar", QuoteTick: "quote", MarkPriceUpdate: "mark", FundingRateUpdate: "funding"}

@@ -11,7 +11,7 @@ from live.dashboard.source import Source
 from live.dashboard.standing import Standing, standing_of
 from live.dashboard.tables import TWINS, Headroom, headroom, once
 from live.dashboard.wording import UNKNOWN, measured, moment, money, percent, plain, words
-from live.monitoring.status import BreakerStatus
+from live.monitoring.parts import BreakerStatus
 
 LIMITS = (
     Column("Limit", "name"),

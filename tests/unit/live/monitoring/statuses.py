@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from engine.journal.run import MANIFEST, write_json
-from live.monitoring.status import (
+from live.monitoring.parts import (
     BreakerStatus,
     CountStatus,
     DecisionStatus,
@@ -14,10 +14,9 @@ from live.monitoring.status import (
     LatencyStatus,
     LimitStatus,
     PositionStatus,
-    Status,
     StreamStatus,
-    write_status,
 )
+from live.monitoring.status import Status, write_status
 
 NOW_NS = 1_700_000_000_000_000_000
 SEC_NS = 1_000_000_000

@@ -5,7 +5,7 @@ import pytest
 
 from engine.contract.alerts import Alerts
 from live.monitoring.findings import GAP_STANDS_SECS, Recent, look
-from live.monitoring.status import (
+from live.monitoring.parts import (
     CountStatus,
     DriftStatus,
     GapStatus,
